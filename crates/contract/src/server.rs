@@ -1,0 +1,198 @@
+//! A server: one process, one narrow purpose, a handful of tools.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::{Configured, Contract, Ctx, Part, Secret, SecretRef, Target, Tool, ToolError};
+
+/// Why a server cannot start. For the operator: what is wrong, and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl StartError {
+    /// An error with its remedy in the text.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// One server. A server knows no transport, no protocol revision, no identity provider.
+pub trait Server: Sized + Send + Sync + 'static {
+    /// The name: the subcommand, the table in servers.toml, the folder under `state/`.
+    const NAME: &'static str;
+    /// A title for people.
+    const TITLE: &'static str;
+    /// What the model should know before it uses the tools; at most 150 tokens.
+    const INSTRUCTIONS: &'static str;
+    /// The server's own keys in `[servers.<name>]`: `deny_unknown_fields` is implied.
+    type Settings: DeserializeOwned + JsonSchema + Send;
+
+    /// Checks the settings and opens what they name. Fast: long work goes on in the background.
+    fn open(
+        settings: Self::Settings,
+        place: &Place,
+    ) -> impl Future<Output = Result<Self, StartError>> + Send;
+
+    /// Lists the tools, typed ones and configured ones, in a stable order.
+    fn tools<R: Registry<Self>>(&self, registry: &mut R);
+
+    /// The resources a principal may see at most; the runtime leaves out what policy forbids.
+    fn resources(&self) -> Vec<Resource> {
+        Vec::new()
+    }
+
+    /// The resource templates.
+    fn templates(&self) -> Vec<Template> {
+        Vec::new()
+    }
+
+    /// The call that reads a resource: reading a resource *is* calling a tool, so policy,
+    /// limits and records are the tool's. `None`: no such resource.
+    fn resource(&self, uri: &str) -> Option<ResourceCall> {
+        let _ = uri;
+        None
+    }
+
+    /// The prompts, governed like tools by their names.
+    fn prompts(&self) -> Vec<Prompt> {
+        Vec::new()
+    }
+
+    /// Renders a prompt: messages in the role of the user.
+    fn prompt(
+        &self,
+        ctx: &Ctx,
+        name: &str,
+        args: Map<String, Value>,
+    ) -> impl Future<Output = Result<Vec<Part>, ToolError>> + Send {
+        let _ = (ctx, args);
+        let error = ToolError::not_found(format!("no prompt `{name}`"));
+        async move { Err(error) }
+    }
+
+    /// Values for an argument that begin with `prefix`, of which the runtime offers those that
+    /// policy permits: `owner` is a tool, a prompt or a template.
+    fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target> {
+        let _ = (owner, argument, prefix);
+        Vec::new()
+    }
+}
+
+/// Takes the tools of a server; implemented by the runtime, which alone can run them.
+pub trait Registry<S: Server> {
+    /// Adds a tool known at compile time.
+    fn add<T: Tool<Server = S>>(&mut self);
+
+    /// Adds a tool declared in configuration.
+    fn add_configured<T: Configured<Server = S>>(&mut self, tool: T);
+}
+
+/// Something a host can attach to a conversation.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The address.
+    pub uri: String,
+    /// The name shown to people.
+    pub name: String,
+    /// The media type.
+    pub mime: &'static str,
+    /// The size in bytes, where known.
+    pub size: Option<u64>,
+    /// What policy asks about.
+    pub target: Target,
+    /// The tool that reads it.
+    pub tool: &'static str,
+}
+
+/// A family of resources.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// RFC 6570 level 1 template.
+    pub uri: &'static str,
+    /// The name shown to people.
+    pub name: &'static str,
+    /// What the family is.
+    pub description: &'static str,
+    /// The media type.
+    pub mime: &'static str,
+    /// The tool that reads them.
+    pub tool: &'static str,
+}
+
+/// The call behind a resource.
+#[derive(Clone, Debug)]
+pub struct ResourceCall {
+    /// The tool.
+    pub tool: &'static str,
+    /// Its arguments.
+    pub args: Map<String, Value>,
+    /// The media type of the text.
+    pub mime: &'static str,
+}
+
+/// A prompt a person can choose in their host.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// Name, title, purpose, limit, timeout and size; `effect` is always reading.
+    pub contract: Contract,
+    /// Its arguments, all of them strings.
+    pub arguments: Vec<PromptArgument>,
+}
+
+/// One argument of a prompt.
+#[derive(Clone, Debug)]
+pub struct PromptArgument {
+    /// The name.
+    pub name: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+}
+
+/// Reads a secret; the error says what is missing and never what was found.
+pub type SecretReader = dyn Fn(&SecretRef) -> Result<Secret, StartError> + Send + Sync;
+
+/// Where a server lives: its folder for state, the folder its relative paths start from, and
+/// its secrets.
+pub struct Place {
+    base: PathBuf,
+    state: PathBuf,
+    reader: Box<SecretReader>,
+    held: Mutex<Vec<Secret>>,
+}
+
+impl Place {
+    /// A place. `base` is the folder of servers.toml, `state` this server's own folder.
+    pub fn new(base: PathBuf, state: PathBuf, reader: Box<SecretReader>) -> Self {
+        Self { base, state, reader, held: Mutex::new(Vec::new()) }
+    }
+
+    /// The absolute form of a path in the settings.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// This server's own folder; no other server reads or writes it.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Reads a secret and remembers it, so that it can be redacted wherever it might appear.
+    pub fn secret(&self, reference: &SecretRef) -> Result<Secret, StartError> {
+        let secret = (self.reader)(reference)?;
+        self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(secret.clone());
+        Ok(secret)
+    }
+
+    /// Every secret the process holds.
+    pub fn held(&self) -> Vec<Secret> {
+        self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
