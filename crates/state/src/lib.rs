@@ -1,1 +1,46 @@
-//! Stub.
+//! One folder per server: `state/<server>/` holds all that a server keeps. A process opens only
+//! its own folder.
+//!
+//! Today: the record log ([`Log`]) and the key that seals cursors ([`key`]). Approvals, drafts
+//! and signed checkpoints come with the governance of acting tools and will live beside them.
+//!
+//! What it deliberately does not do: it never changes or deletes a line once written, and knows
+//! nothing of tools or protocols.
+//!
+//! Where to start reading: [`Log::append`].
+
+mod key;
+mod log;
+mod read;
+
+use std::path::{Path, PathBuf};
+
+pub use key::key;
+pub use log::Log;
+pub use read::tail;
+
+/// State that cannot be kept. Without a record there is no call.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct StateError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub source: std::io::Error,
+}
+
+impl StateError {
+    fn at(path: &Path) -> impl FnOnce(std::io::Error) -> StateError + '_ {
+        move |source| StateError { path: path.to_owned(), source }
+    }
+}
+
+/// Makes a folder that only its owner may enter.
+pub fn private_folder(path: &Path) -> Result<(), StateError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(StateError::at(path))
+}
