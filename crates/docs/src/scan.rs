@@ -1,0 +1,331 @@
+//! A scan: finds what changed in the collections and brings the index up to date.
+//!
+//! Only new, changed and removed files are rewritten, all in one commit: whoever is killed, or
+//! meets a full disk, leaves the last complete index. Processes of the same server take turns by
+//! a lock on a file beside the index; whoever comes second finds nothing left to do.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest as _, Sha256};
+use tantivy::{IndexWriter, TantivyDocument, TantivyError};
+
+use crate::catalogue::{self, Catalogue, FileRecord, Snapshot};
+use crate::collection::{Collection, ReadError, Stamp};
+use crate::index::{self, Fields, Opened};
+use crate::library::{Fault, Library, Report};
+use crate::page::Page;
+
+/// A file changed this shortly before it was read may change again without a new time of change.
+const RACE: Duration = Duration::from_secs(2);
+/// The memory of one indexing thread, in bytes.
+const MEMORY: usize = 32 * 1024 * 1024;
+/// From how many files on a second indexing thread is worth its start.
+const MANY: usize = 200;
+/// How often waiting calls hear of the progress, in files.
+const STEP: usize = 20;
+
+/// Scans once. Never panics; on an error the last snapshot stays.
+pub(crate) fn run(library: &Library) -> Result<Report, Fault> {
+    let scanned = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut held = library.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = |error| unwritable(&library.folder, &error);
+        if library.take_doubt() {
+            *held = None;
+        }
+        if held.is_none() {
+            // Even where the folder cannot be written, an earlier index answers.
+            *held = Held::open(library).ok();
+        }
+        std::fs::create_dir_all(&library.folder).map_err(|error| fault(error.into()))?;
+        let _turn = take_turn(&library.folder).map_err(|error| fault(error.into()))?;
+        let current = match held.take().filter(Held::is_current) {
+            Some(current) => current,
+            None => Held::open(library)
+                .or_else(|error| Held::rebuild(library, &error))
+                .map_err(fault)?,
+        };
+        let current = held.insert(current);
+        Scan { library, held: current, report: Report::default() }.run().map_err(fault)
+    }));
+    scanned.unwrap_or_else(|_| {
+        // A damaged index can make the engine panic: the next scan opens it anew.
+        library.doubt();
+        let message = "reading the documents failed; the operator's log has the details.";
+        let log = "a panic during the scan".to_owned();
+        Err(Fault { message: message.to_owned(), log })
+    })
+}
+
+/// What is kept open between scans.
+pub(crate) struct Held {
+    opened: Opened,
+    fields: Fields,
+    /// The commit the catalogue belongs to.
+    opstamp: u64,
+    /// The payload of commits made with today's settings.
+    payload: String,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Held {
+    /// Opens the index; publishes it if it was built with the same settings.
+    fn open(library: &Library) -> Result<Self, TantivyError> {
+        Self::new(library, index::open(&library.folder)?)
+    }
+
+    fn rebuild(library: &Library, reason: &TantivyError) -> Result<Self, TantivyError> {
+        tracing::info!("the documentation index is built anew: {reason}");
+        library.withdraw();
+        Self::new(library, index::rebuild(&library.folder)?)
+    }
+
+    fn new(library: &Library, opened: Opened) -> Result<Self, TantivyError> {
+        let (_, fields) = index::schema();
+        let opstamp = opened.index.load_metas()?.opstamp;
+        let searcher = opened.reader.searcher();
+        let catalogue = Arc::new(catalogue::load(&searcher, &fields)?);
+        let payload = index::payload(&digest(&library.collections));
+        if opened.payload.as_ref() == Some(&payload) {
+            library.publish(Snapshot { searcher, fields, catalogue: Arc::clone(&catalogue) });
+        }
+        Ok(Self { opened, fields, opstamp, payload, catalogue })
+    }
+
+    /// Whether no other process has written, or removed, the index since.
+    fn is_current(&self) -> bool {
+        let metas = self.opened.index.load_metas();
+        metas.is_ok_and(|metas| {
+            metas.opstamp == self.opstamp && metas.payload == self.opened.payload
+        })
+    }
+
+    /// Whether the index was built with today's settings.
+    fn is_ours(&self) -> bool {
+        self.opened.payload.as_ref() == Some(&self.payload)
+    }
+
+    fn record(&self, collection: &str, path: &str) -> Option<&FileRecord> {
+        self.catalogue.get(collection)?.get(path)
+    }
+}
+
+/// One scan, while it holds the lock.
+struct Scan<'a> {
+    library: &'a Library,
+    held: &'a mut Held,
+    report: Report,
+}
+
+/// A file to be looked at: a new one, or one whose size or time of change differs.
+struct Suspect<'a> {
+    collection: &'a Collection,
+    path: String,
+    stamp: Stamp,
+}
+
+impl<'a> Scan<'a> {
+    fn run(mut self) -> Result<Report, TantivyError> {
+        let (mut next, suspects) = self.compare();
+        let mut pen = Pen { writer: None, files: suspects.len() };
+        for (done, suspect) in suspects.iter().enumerate() {
+            if done % STEP == 0 {
+                self.library.advance(done, suspects.len());
+            }
+            if let Some(record) = self.look(suspect, &mut pen)? {
+                let files = next.entry(suspect.collection.name.clone()).or_default();
+                files.insert(suspect.path.clone(), record);
+            }
+        }
+        self.library.advance(suspects.len(), suspects.len());
+        for (collection, path) in gone(&self.held.catalogue, &next) {
+            let term = index::file_term(&self.held.fields, &collection, &path);
+            pen.writer(self.held)?.delete_term(term);
+            self.report.removed += 1;
+        }
+        if !self.held.is_ours() {
+            pen.writer(self.held)?;
+        }
+        self.commit(pen, next)?;
+        Ok(self.report)
+    }
+
+    /// Compares the folders with the catalogue by size and time of change alone: the files that
+    /// stay as they are, and those to be looked at.
+    fn compare(&mut self) -> (Catalogue, Vec<Suspect<'a>>) {
+        let (mut next, mut suspects) = (Catalogue::new(), Vec::new());
+        for collection in &self.library.collections {
+            let name = &collection.name;
+            let known = self.held.catalogue.get(name);
+            let found = match collection.walk() {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(collection = name, "the folder of {name} is lost: {error}");
+                    self.report.lost.push(name.clone());
+                    next.insert(name.clone(), known.cloned().unwrap_or_default());
+                    continue;
+                }
+            };
+            self.report.skipped += found.skipped;
+            let files = next.entry(name.clone()).or_default();
+            for (path, stamp) in found.files {
+                match known.and_then(|known| known.get(&path)) {
+                    Some(record) if self.held.is_ours() && record.is(stamp) => {
+                        files.insert(path, record.clone());
+                    }
+                    _ => suspects.push(Suspect { collection, path, stamp }),
+                }
+            }
+        }
+        (next, suspects)
+    }
+
+    /// Reads one file and writes its documents if its content has changed.
+    fn look(
+        &mut self,
+        suspect: &Suspect<'_>,
+        pen: &mut Pen,
+    ) -> Result<Option<FileRecord>, TantivyError> {
+        let Suspect { collection, path, stamp } = suspect;
+        let known = self.held.record(&collection.name, path);
+        self.report.read += 1;
+        let (bytes, after) = match collection.read(path) {
+            Ok(read) => read,
+            // Gone or swapped since its folder was read.
+            Err(ReadError::Missing) => return Ok(None),
+            Err(error) => {
+                self.report.skipped += 1;
+                let name = &collection.name;
+                tracing::warn!(collection = name, path, "{name}/{path} is skipped: {error}");
+                let known = known.filter(|_| matches!(error, ReadError::Io(_)));
+                return Ok(known.map(|known| FileRecord { changed: 0, ..known.clone() }));
+            }
+        };
+        let settled = *stamp == after && !is_recent(after);
+        let changed = if settled { after.changed } else { 0 };
+        let hash = hash(&bytes);
+        if let Some(known) = known.filter(|known| known.hash == hash) {
+            return Ok(Some(FileRecord { size: after.size, changed, ..known.clone() }));
+        }
+        let page = Page::parse(path, &bytes);
+        let (title, lines) = (page.title.clone(), page.lines);
+        let record = FileRecord { title, lines, size: after.size, changed, hash };
+        let fields = &self.held.fields;
+        let writer = pen.writer(self.held)?;
+        writer.delete_term(index::file_term(fields, &collection.name, path));
+        for document in index::documents(fields, &collection.name, path, &record, &page)? {
+            writer.add_document(document)?;
+        }
+        self.report.written += 1;
+        Ok(Some(record))
+    }
+
+    fn commit(&mut self, pen: Pen, next: Catalogue) -> Result<(), TantivyError> {
+        self.held.catalogue = Arc::new(next);
+        if let Some(mut writer) = pen.writer {
+            let mut commit = writer.prepare_commit()?;
+            commit.set_payload(&self.held.payload);
+            self.held.opstamp = commit.commit()?;
+            self.held.opened.payload = Some(self.held.payload.clone());
+            self.publish()?;
+            // Small segments are merged now, not while somebody searches.
+            writer.wait_merging_threads()?;
+        }
+        self.publish()
+    }
+
+    fn publish(&self) -> Result<(), TantivyError> {
+        let Held { opened, fields, catalogue, .. } = &*self.held;
+        opened.reader.reload()?;
+        let (searcher, fields) = (opened.reader.searcher(), *fields);
+        self.library.publish(Snapshot { searcher, fields, catalogue: Arc::clone(catalogue) });
+        Ok(())
+    }
+}
+
+/// The writer, made when something is to be written: it takes memory and threads.
+struct Pen {
+    writer: Option<IndexWriter<TantivyDocument>>,
+    /// How many files may have to be written.
+    files: usize,
+}
+
+impl Pen {
+    fn writer(&mut self, held: &Held) -> Result<&mut IndexWriter<TantivyDocument>, TantivyError> {
+        let made = match self.writer.take() {
+            Some(writer) => writer,
+            None => {
+                let threads = if self.files < MANY { 1 } else { 2 };
+                held.opened.index.writer_with_num_threads(threads, threads * MEMORY)?
+            }
+        };
+        Ok(self.writer.insert(made))
+    }
+}
+
+impl FileRecord {
+    /// Whether the file still looks as it was read.
+    fn is(&self, stamp: Stamp) -> bool {
+        self.changed != 0 && self.changed == stamp.changed && self.size == stamp.size
+    }
+}
+
+/// The files of `known` that are not in `next`.
+fn gone(known: &Catalogue, next: &Catalogue) -> Vec<(String, String)> {
+    let mut gone = Vec::new();
+    for (collection, files) in known {
+        let kept = next.get(collection);
+        for path in files.keys() {
+            if kept.is_none_or(|kept| !kept.contains_key(path)) {
+                gone.push((collection.clone(), path.clone()));
+            }
+        }
+    }
+    gone
+}
+
+/// Waits until no other process scans into this folder. Where the file system knows no locks,
+/// the index's own lock still keeps writers apart.
+fn take_turn(folder: &Path) -> std::io::Result<Option<File>> {
+    let path = folder.with_extension("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    match file.lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A fault of the index's folder. The caller learns its last two names only.
+fn unwritable(folder: &Path, error: &TantivyError) -> Fault {
+    let names: Vec<_> = folder.iter().map(std::ffi::OsStr::to_string_lossy).collect();
+    let shown = names[names.len().saturating_sub(2)..].join("/");
+    Fault {
+        message: format!(
+            "the index folder `{shown}` cannot be used; the operator must look at its disk space and permissions."
+        ),
+        log: format!("{}: {error}", folder.display()),
+    }
+}
+
+/// A digest of what decides which files belong to the index.
+fn digest(collections: &[Collection]) -> String {
+    let folders: BTreeMap<_, _> =
+        collections.iter().map(|one| (one.name.as_str(), one.identity())).collect();
+    hash(format!("{folders:?}").as_bytes())
+}
+
+fn is_recent(stamp: Stamp) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_nanos(stamp.changed) + RACE > now
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    let number = digest.iter().take(16).fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+    format!("{number:032x}")
+}
