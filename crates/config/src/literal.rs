@@ -74,10 +74,8 @@ mod tests {
     #[test]
     fn a_literal_is_found_and_not_repeated() {
         check(json!({"a": {"password": "hunter2"}}), &["/a/password"]);
-        check(
-            json!({"db_password": "hunter2", "API_KEY": "hunter2"}),
-            &["/API_KEY", "/db_password"],
-        );
+        check(json!({"db_password": "hunter2"}), &["/db_password"]);
+        check(json!({"API_KEY": "hunter2"}), &["/API_KEY"]);
         check(json!({"tokens": ["hunter2"]}), &["/tokens/0"]);
         check(json!({"url": "postgres://me:hunter2@db/x"}), &["/url"]);
     }

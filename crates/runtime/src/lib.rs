@@ -1,1 +1,27 @@
-//! Stub.
+//! The catalogue, the one pipeline, and the transports that lead to it.
+//!
+//! [`Pipeline::call`] is the only code path that runs a tool. MCP over stdio and HTTP, `suite
+//! call` and the demo all end there. A tool's erased entry point is private to this crate.
+//!
+//! What it deliberately does not do: it knows no server, reads no configuration file, and holds
+//! no credential. Approvals, signed checkpoints and network identity have their places in the
+//! pipeline ([`pipeline`]) and are not built yet: what would need them is refused.
+//!
+//! Where to start reading: [`pipeline`], then [`catalogue`], then [`mcp`].
+
+pub mod pipeline;
+pub mod catalogue;
+pub mod limits;
+pub mod guard;
+pub mod redact;
+pub mod seal;
+pub mod mcp;
+pub mod stdio;
+pub mod http;
+pub mod stop;
+
+pub use catalogue::{Catalogue, CatalogueError, Entry, Overrides};
+pub use guard::{Block, Shown};
+pub use pipeline::{Answer, Caller, Failure, Pipeline, Request};
+pub use redact::Redactor;
+pub use stop::Stop;
