@@ -91,7 +91,7 @@ impl Collection {
             name: name.clone(),
             title: settings.title.clone().unwrap_or_else(|| name.clone()),
             root: root.to_owned(),
-            identity: format!("{root:?} {:?} {:?}", settings.include, settings.exclude),
+            identity: format!("{} {:?} {:?}", root.display(), settings.include, settings.exclude),
             include: globs("include", &settings.include)?,
             exclude: globs("exclude", &settings.exclude)?,
         })
@@ -184,4 +184,129 @@ fn glob_set(globs: &[String]) -> Result<GlobSet, globset::Error> {
         set.add(GlobBuilder::new(glob).literal_separator(true).build()?);
     }
     set.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+    use crate::testing::World;
+
+    fn collection(world: &World, exclude: &[&str]) -> Collection {
+        let settings = serde_json::json!({"name": "a", "path": "a", "exclude": exclude});
+        let settings = serde_json::from_value(settings).expect("settings");
+        Collection::open(&settings, &world.path("a")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn check(world: &World, expected: &[&str], skipped: usize) {
+        let found = collection(world, &["drafts/**"]).walk().expect("files");
+        let paths: Vec<&str> = found.files.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!((paths.as_slice(), found.skipped), (expected, skipped));
+    }
+
+    #[test]
+    fn globs_decide_and_dot_names_are_left_out() {
+        let world = World::new(&[
+            ("a/x.md", ""),
+            ("a/deep/er/y.html", ""),
+            ("a/x.rs", ""),
+            ("a/.git/z.md", ""),
+            ("a/.hidden.md", ""),
+            ("a/drafts/d.md", ""),
+        ]);
+        check(&world, &["deep/er/y.html", "x.md"], 0);
+        let collection = collection(&world, &["drafts/**"]);
+        for (path, included) in [
+            ("x.md", true),
+            ("not/there.md", true),
+            ("drafts/d.md", false),
+            ("../a/x.md", false),
+            ("/x.md", false),
+            ("deep/../x.md", false),
+            ("x.md/", false),
+            ("a\\x.md", false),
+            ("x\n.md", false),
+            (".git/z.md", false),
+        ] {
+            assert_eq!(collection.includes(path), included, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_link_is_followed_wherever_it_leads() {
+        let world = World::new(&[("a/x.md", "x"), ("outside/secret.md", "secret")]);
+        let outside = world.path("outside");
+        symlink(&outside, world.path("a/folder")).expect("a link");
+        symlink(outside.join("secret.md"), world.path("a/file.md")).expect("a link");
+        symlink("x.md", world.path("a/inside.md")).expect("a link");
+        symlink("../a", world.path("a/loop")).expect("a link");
+        symlink("/proc/self/root", world.path("a/magic")).expect("a link");
+        check(&world, &["x.md"], 0);
+        let collection = collection(&world, &[]);
+        let magic = format!("magic{}/secret.md", outside.display());
+        for path in ["folder/secret.md", "file.md", "inside.md", "loop/x.md", &magic] {
+            assert!(matches!(collection.read(path), Err(ReadError::Missing)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_swapped_for_a_link_after_the_walk_is_refused() {
+        let world = World::new(&[("a/x.md", "x"), ("a/sub/y.md", "y"), ("outside/y.md", "secret")]);
+        let collection = collection(&world, &[]);
+        assert_eq!(collection.walk().expect("files").files.len(), 2);
+        fs::remove_file(world.path("a/x.md")).expect("removed");
+        symlink(world.path("outside/y.md"), world.path("a/x.md")).expect("a link");
+        fs::remove_dir_all(world.path("a/sub")).expect("removed");
+        symlink(world.path("outside"), world.path("a/sub")).expect("a link");
+        for path in ["x.md", "sub/y.md"] {
+            assert!(matches!(collection.read(path), Err(ReadError::Missing)), "{path}");
+        }
+    }
+
+    #[test]
+    fn pipes_devices_and_folders_are_not_read_and_not_waited_for() {
+        let world = World::new(&[("a/x.md", "x")]);
+        let made = Command::new("mkfifo").arg(world.path("a/pipe.md")).status().expect("mkfifo");
+        assert!(made.success());
+        fs::create_dir(world.path("a/folder.md")).expect("a folder");
+        let _socket = std::os::unix::net::UnixListener::bind(world.path("a/socket.md"));
+        check(&world, &["x.md"], 0);
+        let collection = collection(&world, &[]);
+        for path in ["pipe.md", "folder.md", "socket.md"] {
+            let error = collection.read(path).expect_err("no file");
+            assert!(matches!(error, ReadError::Missing | ReadError::Io(_)), "{path}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_that_cannot_be_shown_are_skipped_and_counted() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let world = World::new(&[("a/x.md", "x"), ("a/line\nbreak.md", "x")]);
+        let odd = std::ffi::OsStr::from_bytes(b"latin\xe9.md");
+        fs::write(world.path("a").join(odd), "x").expect("a file");
+        check(&world, &["x.md"], 2);
+    }
+
+    #[test]
+    fn large_and_binary_files_are_refused() {
+        let world = World::new(&[("a/x.md", "x"), ("a/nul.md", "a\0b")]);
+        let large = fs::File::create(world.path("a/large.md")).expect("a file");
+        large.set_len(LARGEST + 1).expect("a large file");
+        check(&world, &["nul.md", "x.md"], 1);
+        let collection = collection(&world, &[]);
+        assert!(matches!(collection.read("large.md"), Err(ReadError::TooLarge)));
+        assert!(matches!(collection.read("nul.md"), Err(ReadError::Binary)));
+    }
+
+    #[test]
+    fn folders_too_deep_are_skipped_and_do_not_exhaust_open_files() {
+        let world = World::new(&[("a/x.md", "x")]);
+        let deep = world.path("a").join("d/".repeat(200));
+        fs::create_dir_all(&deep).expect("folders");
+        fs::write(deep.join("y.md"), "y").expect("a file");
+        check(&world, &["x.md"], 1);
+    }
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::catalogue::{FileRecord, Snapshot};
+use crate::catalogue::{FileRecord, Files, Snapshot};
 use crate::library::Library;
 use crate::page::{Section, clip};
 use crate::read::unknown_file;
@@ -81,7 +81,7 @@ impl Tool for Outline {
                     Ok((record, sections.map_err(ToolError::internal)?, source))
                 };
                 let (record, sections, source) = library.blocking(work).await?;
-                headings(ctx, &record, &sections, source, from)
+                headings(ctx, &record, &sections, &source, from)
             }
         };
         if let Some(notice) = notice {
@@ -96,7 +96,7 @@ fn collections(library: &Library, ctx: &Ctx, snapshot: &Snapshot) -> Text {
     let visible = library.visible(ctx);
     let mut text = String::new();
     for collection in &visible {
-        let count = snapshot.catalogue.get(&collection.name).map_or(0, |files| files.len());
+        let count = snapshot.catalogue.get(&collection.name).map_or(0, Files::len);
         let _ = write!(text, "{}", collection.name);
         if collection.title != collection.name {
             let _ = write!(text, " — {}", collection.title);
@@ -116,7 +116,7 @@ fn files(ctx: &Ctx, snapshot: &Snapshot, collection: &str, from: usize) -> Text 
     let entries = files.into_iter().flatten().map(|(path, record)| {
         format!("{path} — {} ({} lines)\n", clip(&record.title, 80), record.lines)
     });
-    let total = files.map_or(0, |files| files.len());
+    let total = files.map_or(0, Files::len);
     paged(ctx, &format!("docs://{collection}"), "files", String::new(), entries, total, from)
 }
 
@@ -124,7 +124,7 @@ fn headings(
     ctx: &Ctx,
     record: &FileRecord,
     sections: &[Section],
-    source: String,
+    source: &str,
     from: usize,
 ) -> Text {
     let head = format!("{} ({} lines)\n", clip(&record.title, 200), record.lines);
@@ -133,7 +133,7 @@ fn headings(
         let Section { text, anchor, from, to, .. } = section;
         format!("{indent}{} #{anchor} ({from}-{to})\n", clip(text, 120))
     });
-    paged(ctx, &source, "sections", head, entries, sections.len(), from)
+    paged(ctx, source, "sections", head, entries, sections.len(), from)
 }
 
 /// As many entries as fit, and how to go on.
@@ -176,4 +176,61 @@ fn position(ctx: &Ctx, cursor: Option<&str>) -> Result<usize, ToolError> {
     let from = position.get("from").and_then(Value::as_u64);
     from.and_then(|from| usize::try_from(from).ok())
         .ok_or_else(|| ToolError::invalid("the cursor is not one of docs_outline."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Caller, World, call};
+
+    #[tokio::test]
+    async fn it_lists_collections_files_and_sections() {
+        let mut world = World::new(&[
+            ("a/x.md", "# X\n\n## One\n\n### Deep\n\n## Two\n"),
+            ("a/y.txt", "words"),
+            ("b/z.md", "# Z"),
+        ]);
+        world.collections[0]["title"] = "The A".into();
+        let docs = world.docs().await;
+        let text = call::<Outline>(&docs, json!({})).await;
+        assert_eq!(text, "a — The A (2 files)\nb (1 files)\ncollections 1-2 of 2");
+        let text = call::<Outline>(&docs, json!({"collection": "a"})).await;
+        assert_eq!(text, "<docs://a>\nx.md — X (7 lines)\ny.txt — y (1 lines)\nfiles 1-2 of 2");
+        let text = call::<Outline>(&docs, json!({"collection": "a", "path": "x.md"})).await;
+        let expected = "<docs://a/x.md>\nX (7 lines)\nX #x (1-7)\n  One #one (3-6)\n    \
+            Deep #deep (5-6)\n  Two #two (7-7)\nsections 1-4 of 4";
+        assert_eq!(text, expected);
+        let text = call::<Outline>(&docs, json!({"collection": "a", "path": "y.md"})).await;
+        assert_eq!(text, "not_found: no file `y.md` in a; nearest: x.md.");
+        let text = call::<Outline>(&docs, json!({"path": "x.md"})).await;
+        assert_eq!(text, "invalid: `path` needs `collection`.");
+    }
+
+    #[tokio::test]
+    async fn long_lists_are_paged() {
+        let names: Vec<String> = (0..250).map(|n| format!("a/{n:03}.txt")).collect();
+        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        let world = World::new(&files);
+        let docs = world.docs().await;
+        let mut args = json!({"collection": "a"});
+        let mut seen = 0;
+        for _ in 0..3 {
+            let text = call::<Outline>(&docs, args.clone()).await;
+            seen += text.lines().filter(|line| line.contains(".txt")).count();
+            if let Some((_, cursor)) = text.split_once("cursor=") {
+                args["cursor"] = cursor.into();
+            }
+        }
+        assert_eq!(seen, 250);
+    }
+
+    #[tokio::test]
+    async fn other_collections_do_not_show() {
+        let world = World::new(&[("a/x.md", "x"), ("b/y.md", "y")]);
+        let docs = world.docs().await;
+        let caller = Caller { permitted: Some(&["a"]), ..Caller::default() };
+        let text = caller.call::<Outline>(&docs, json!({})).await.expect("a list");
+        assert_eq!(text, "a (1 files)\ncollections 1-1 of 1");
+        assert!(caller.call::<Outline>(&docs, json!({"collection": "b"})).await.is_err());
+    }
 }

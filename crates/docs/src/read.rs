@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::catalogue::Catalogue;
 use crate::collection::ReadError;
 use crate::library::Library;
-use crate::page::{Page, Row, Section, clip};
+use crate::page::{Page, Section, clip};
 use crate::{Docs, address};
 
 /// Reads a part of one document.
@@ -170,24 +170,21 @@ fn show(page: &Page, wanted: &Wanted, args: &Args) -> Text {
 /// The row after the last one that fits; at a heading, where that costs less than a third.
 fn fitting(page: &Page, rows: Range<usize>, budget: usize) -> usize {
     let mut used = 0;
-    let fits = |row: &Row| {
+    let mut end = rows.start;
+    while let Some(row) = page.rows[..rows.end].get(end) {
         used += row.end - row.start + 1;
-        used <= budget
-    };
-    let count = page.rows[rows.clone()]
-        .iter()
-        .take_while({
-            let mut fits = fits;
-            move |row| fits(row)
-        })
-        .count();
-    let end = rows.start + count.max(1).min(rows.len());
+        // One row at least, or there would be no way to go on.
+        if used > budget && end > rows.start {
+            break;
+        }
+        end += 1;
+    }
     if end == rows.end {
         return end;
     }
-    let least = rows.start + count * 2 / 3;
+    let least = page.rows[rows.start].start + budget * 2 / 3;
     let mut headings = page.headings.iter().rev().map(|heading| heading.row);
-    headings.find(|row| *row <= end && *row > least).unwrap_or(end)
+    headings.find(|row| *row <= end && page.rows[*row].start >= least).unwrap_or(end)
 }
 
 /// `lines 10-80 of 412; next: line=81`.
@@ -276,4 +273,145 @@ fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>, count: usize)
         .collect();
     scored.sort_by(|left, right| right.0.total_cmp(&left.0));
     scored.into_iter().take(count).map(|(_, candidate)| candidate).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{Caller, World, call};
+
+    const GUIDE: &str = "# Guide\n\nWelcome.\n\n## Installing\n\nRun it.\n\n### Linux\n\napt\n\n## Use\n\nUse it.\n";
+
+    async fn check(content: &str, args: Value, expected: &str) {
+        let world = World::new(&[("a/x.md", content)]);
+        let docs = world.docs().await;
+        let mut all = json!({"collection": "a", "path": "x.md"});
+        for (name, value) in args.as_object().expect("an object") {
+            all[name] = value.clone();
+        }
+        assert_eq!(call::<Read>(&docs, all).await, expected, "{args}");
+    }
+
+    #[tokio::test]
+    async fn parts_are_read_by_section_and_by_line() {
+        let whole = format!("<docs://a/x.md#L1-15>\n{}\nlines 1-15 of 15", GUIDE.trim_end());
+        check(GUIDE, json!({}), &whole).await;
+        let section = "<docs://a/x.md#L5-12>\n## Installing\n\nRun it.\n\n### Linux\n\napt\n\
+            lines 5-12 of 15; complete; next: line=13";
+        check(GUIDE, json!({"section": "installing"}), section).await;
+        check(GUIDE, json!({"section": "#installing"}), section).await;
+        let lines = "<docs://a/x.md#L13-14>\n## Use\nlines 13-14 of 15; complete; next: line=15";
+        check(GUIDE, json!({"line": 13, "lines": 2}), lines).await;
+        let last = "<docs://a/x.md#L14-15>\n\nUse it.\nlines 14-15 of 15";
+        check(GUIDE, json!({"line": 14, "lines": 2000}), last).await;
+        check("", json!({}), "<docs://a/x.md#L1-0>\n\nlines 1-0 of 0").await;
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_answered_with_what_is() {
+        let world = World::new(&[("a/install/linux.md", GUIDE), ("a/use.md", "x")]);
+        let docs = world.docs().await;
+        for (args, expected) in [
+            (
+                json!({"path": "linx.md"}),
+                "not_found: no file `linx.md` in a; nearest: install/linux.md.",
+            ),
+            (
+                json!({"path": "zzz"}),
+                "not_found: no file `zzz` in a; docs_outline lists the files.",
+            ),
+            (
+                json!({"path": "install/linux.md", "section": "instaling"}),
+                "not_found: no section `instaling`; nearest: installing.",
+            ),
+            (json!({"path": "use.md", "line": 7}), "invalid: line: 7; the file has 1 lines"),
+        ] {
+            let mut args = args;
+            args["collection"] = "a".into();
+            assert_eq!(call::<Read>(&docs, args).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_document_is_read_to_its_end_in_parts() {
+        let lines: Vec<String> = (1..=900)
+            .map(|n| if n % 90 == 0 { format!("## Part {n}") } else { format!("line {n} of many") })
+            .collect();
+        let world = World::new(&[("a/x.md", &lines.join("\n"))]);
+        let docs = world.docs().await;
+        let (mut read, mut line) = (Vec::new(), Some(1));
+        while let Some(from) = line {
+            let text =
+                call::<Read>(&docs, json!({"collection": "a", "path": "x.md", "line": from})).await;
+            assert!(text.len() <= DEFAULT.bytes(), "{}", text.len());
+            let shown: Vec<&str> = text.lines().collect();
+            read.extend(shown[1..shown.len() - 1].iter().map(|line| (*line).to_owned()));
+            line = text
+                .rsplit_once("next: line=")
+                .map(|(_, next)| next.parse::<u32>().expect("a line"));
+            if let Some(next) = line {
+                assert!(
+                    lines[next as usize - 1].starts_with("##"),
+                    "stops before a heading: {next}"
+                );
+            }
+        }
+        assert_eq!(read, lines);
+    }
+
+    #[tokio::test]
+    async fn more_is_read_where_it_is_asked_for_and_never_more_than_fits() {
+        let world = World::new(&[("a/x.txt", &"0123456789\n".repeat(5_000))]);
+        let docs = world.docs().await;
+        let args = json!({"collection": "a", "path": "x.txt", "lines": 2000});
+        let text = call::<Read>(&docs, args).await;
+        assert!(text.ends_with("lines 1-2000 of 5000; complete; next: line=2001"));
+        let world = World::new(&[("a/x.txt", &"0123456789".repeat(500_000))]);
+        let docs = world.docs().await;
+        let text =
+            call::<Read>(&docs, json!({"collection": "a", "path": "x.txt", "lines": 9})).await;
+        assert!(text.len() < Size::CAP.bytes() && text.ends_with("; a long line is cut"));
+    }
+
+    #[tokio::test]
+    async fn html_is_read_as_text_with_the_lines_of_its_source() {
+        let html = "<html><body><nav>menu</nav>\n<main>\n<h1>T</h1>\n\n<p>one\n<p>two\n</main>";
+        let world = World::new(&[("a/x.html", html)]);
+        let docs = world.docs().await;
+        let text =
+            call::<Read>(&docs, json!({"collection": "a", "path": "x.html", "line": 5})).await;
+        assert_eq!(text, "<docs://a/x.html#L5-7>\none\n\ntwo\nlines 5-7 of 7");
+    }
+
+    #[tokio::test]
+    async fn a_page_on_one_line_goes_on_by_section() {
+        let part = format!("<p>{}</p>", "words and words ".repeat(250));
+        let html = format!("<h1 id=t>T</h1>{part}<h2 id=u>U</h2>{part}<h2 id=v>V</h2>{part}");
+        let world = World::new(&[("a/x.html", &html)]);
+        let docs = world.docs().await;
+        let text = call::<Read>(&docs, json!({"collection": "a", "path": "x.html"})).await;
+        assert!(text.ends_with("lines 1-1 of 1; cut; next: section=u"), "{text}");
+        let args = json!({"collection": "a", "path": "x.html", "section": "v"});
+        let text = call::<Read>(&docs, args).await;
+        assert!(text.starts_with("<docs://a/x.html#L1-1>\n## V"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn nothing_but_files_of_visible_collections_is_read() {
+        let world = World::new(&[("a/x.md", "x"), ("a/x.key", "k"), ("b/y.md", "y")]);
+        world.write("outside.md", "secret");
+        let docs = world.docs().await;
+        let caller = Caller { permitted: Some(&["a"]), ..Caller::default() };
+        let absolute = world.path("outside.md").display().to_string();
+        for path in ["../outside.md", "x.key", "./x.md", "/x.md", "", "a//x.md", &absolute] {
+            let args = json!({"collection": "a", "path": path});
+            let error = caller.call::<Read>(&docs, args).await.expect_err("no file");
+            assert_eq!(error.kind, Kind::NotFound, "{path}");
+        }
+        let args = json!({"collection": "b", "path": "y.md"});
+        let error = caller.call::<Read>(&docs, args).await.expect_err("no file");
+        assert!(error.message.starts_with("collection `b` is unknown"), "{error}");
+    }
 }

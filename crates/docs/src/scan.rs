@@ -256,12 +256,11 @@ struct Pen {
 
 impl Pen {
     fn writer(&mut self, held: &Held) -> Result<&mut IndexWriter<TantivyDocument>, TantivyError> {
-        let made = match self.writer.take() {
-            Some(writer) => writer,
-            None => {
-                let threads = if self.files < MANY { 1 } else { 2 };
-                held.opened.index.writer_with_num_threads(threads, threads * MEMORY)?
-            }
+        let made = if let Some(writer) = self.writer.take() {
+            writer
+        } else {
+            let threads = if self.files < MANY { 1 } else { 2 };
+            held.opened.index.writer_with_num_threads(threads, threads * MEMORY)?
         };
         Ok(self.writer.insert(made))
     }
@@ -328,4 +327,200 @@ fn hash(bytes: &[u8]) -> String {
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     let number = digest.iter().take(16).fold(0u128, |number, byte| number << 8 | u128::from(*byte));
     format!("{number:032x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::Docs;
+    use crate::search::Search;
+    use crate::testing::{Caller, World, call, rescan, settled};
+
+    fn report(read: usize, written: usize, removed: usize) -> Report {
+        Report { read, written, removed, ..Report::default() }
+    }
+
+    /// The paths that are found for a word.
+    async fn check(docs: &Docs, word: &str, expected: &[&str]) {
+        let text = call::<Search>(docs, json!({"query": word})).await;
+        let hits = text.lines().filter_map(|line| line.split_once(" — ")?.1.split_once(" ("));
+        let mut paths: Vec<&str> = hits.map(|(path, _)| path).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, expected, "{word}: {text}");
+    }
+
+    #[tokio::test]
+    async fn only_what_changed_is_rewritten() {
+        let world = World::new(&[("a/x.md", "apple"), ("a/y.md", "banana"), ("a/z.md", "cherry")]);
+        let docs = world.docs().await;
+        assert_eq!(settled(&docs).await, report(3, 3, 0));
+        assert_eq!(rescan(&docs).await, report(0, 0, 0));
+        world.write("a/y.md", "blueberry");
+        world.write("a/new.md", "apple too");
+        fs::remove_file(world.path("a/z.md")).expect("removed");
+        assert_eq!(rescan(&docs).await, report(2, 2, 1));
+        check(&docs, "apple", &["a/new.md", "a/x.md"]).await;
+        check(&docs, "blueberry", &["a/y.md"]).await;
+        check(&docs, "banana", &[]).await;
+        check(&docs, "cherry", &[]).await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_only_touched_is_read_but_not_rewritten() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        let docs = world.docs().await;
+        let file = File::options().write(true).open(world.path("a/x.md")).expect("a file");
+        file.set_modified(SystemTime::now() - Duration::from_hours(1)).expect("touched");
+        assert_eq!(rescan(&docs).await, report(1, 0, 0));
+        assert_eq!(rescan(&docs).await, report(0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_change_within_the_grain_of_the_clock_is_seen() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        fs::write(world.path("a/x.md"), "peach").expect("a file");
+        let docs = world.docs().await;
+        let changed = fs::metadata(world.path("a/x.md")).expect("a file").modified();
+        fs::write(world.path("a/x.md"), "grape").expect("a file");
+        let file = File::options().write(true).open(world.path("a/x.md")).expect("a file");
+        file.set_modified(changed.expect("a time")).expect("the same time");
+        assert_eq!(rescan(&docs).await, report(1, 1, 0));
+        check(&docs, "grape", &["a/x.md"]).await;
+    }
+
+    #[tokio::test]
+    async fn the_next_process_finds_nothing_left_to_do() {
+        let world = World::new(&[("a/x.md", "apple"), ("a/y.md", "banana")]);
+        drop(world.docs().await);
+        let docs = world.docs().await;
+        assert_eq!(settled(&docs).await, report(0, 0, 0));
+        check(&docs, "banana", &["a/y.md"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_collection_that_left_the_settings_leaves_the_index() {
+        let mut world = World::new(&[("a/x.md", "apple"), ("b/y.md", "apple")]);
+        drop(world.docs().await);
+        world.collections.pop();
+        let docs = world.docs().await;
+        assert_eq!(settled(&docs).await, report(1, 0, 1));
+        check(&docs, "apple", &["a/x.md"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_lost_folder_keeps_its_documents_and_says_so() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        let docs = world.docs().await;
+        fs::rename(world.path("a"), world.path("away")).expect("moved");
+        assert_eq!(rescan(&docs).await.lost, ["a"]);
+        let text = call::<Search>(&docs, json!({"query": "apple"})).await;
+        assert!(text.contains("Note: the folder of a cannot be read"), "{text}");
+        fs::rename(world.path("away"), world.path("a")).expect("moved");
+        assert_eq!(rescan(&docs).await, report(0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_index_is_built_again() {
+        for damage in ["truncate", "flip", "meta", "format", "junk"] {
+            let world = World::new(&[("a/x.md", "apple"), ("a/y.md", "banana")]);
+            drop(world.docs().await);
+            damage_index(&world.path("state/index"), damage);
+            let docs = world.docs().await;
+            assert_eq!(settled(&docs).await.written, 2, "{damage}");
+            check(&docs, "banana", &["a/y.md"]).await;
+        }
+    }
+
+    fn damage_index(folder: &Path, damage: &str) {
+        let files =
+            fs::read_dir(folder).expect("an index").map(|entry| entry.expect("a file").path());
+        let mut segments: Vec<_> =
+            files.filter(|path| path.extension().is_some_and(|e| e == "store")).collect();
+        let segment = segments.pop().expect("a segment");
+        let meta = folder.join("meta.json");
+        match damage {
+            "truncate" => fs::write(segment, "x").expect("damaged"),
+            "flip" => {
+                let mut bytes = fs::read(&segment).expect("a segment");
+                bytes[5] ^= 0x40;
+                fs::write(segment, bytes).expect("damaged");
+            }
+            "meta" => fs::write(meta, "{").expect("damaged"),
+            "format" => {
+                let text = fs::read_to_string(&meta).expect("a commit");
+                let other = text.replace(r#""payload": "1 "#, r#""payload": "0 "#);
+                assert_ne!(text, other);
+                fs::write(meta, other).expect("another format");
+            }
+            _ => {
+                fs::remove_dir_all(folder).expect("removed");
+                fs::create_dir(folder).expect("a folder");
+                fs::write(meta, "junk").expect("damaged");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_index_removed_under_a_running_process_is_built_again() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        let docs = world.docs().await;
+        fs::remove_dir_all(world.path("state/index")).expect("removed");
+        check(&docs, "apple", &["a/x.md"]).await;
+        assert_eq!(rescan(&docs).await, report(1, 1, 0));
+        check(&docs, "apple", &["a/x.md"]).await;
+    }
+
+    #[tokio::test]
+    async fn two_processes_share_one_index() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        let (one, other) = (world.open().await.expect("one"), world.open().await.expect("other"));
+        assert_eq!(settled(&one).await.written + settled(&other).await.written, 1);
+        world.write("a/y.md", "banana");
+        assert_eq!(rescan(&one).await, report(1, 1, 0));
+        assert_eq!(rescan(&other).await, report(0, 0, 0));
+        check(&other, "banana", &["a/y.md"]).await;
+    }
+
+    #[tokio::test]
+    async fn an_index_that_cannot_be_written_still_answers() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        let docs = world.docs().await;
+        world.write("a/y.md", "banana");
+        // Stands for a full disk or a lost permission, which root would not notice.
+        fs::remove_file(world.path("state/index.lock")).expect("removed");
+        fs::create_dir(world.path("state/index.lock")).expect("in the way");
+        docs.library.refresh();
+        let mut status = docs.library.status();
+        let fault =
+            status.wait_for(|status| !status.scanning).await.expect("a library").fault.clone();
+        let fault = fault.expect("a fault");
+        assert!(fault.message.contains("`state/index`"), "{}", fault.message);
+        let text = call::<Search>(&docs, json!({"query": "apple"})).await;
+        assert!(text.contains("a/x.md") && text.contains("not up to date"), "{text}");
+        drop(docs);
+        let docs = world.open().await.expect("a server");
+        docs.library.status().wait_for(|status| !status.scanning).await.expect("a library");
+        let text = call::<Search>(&docs, json!({"query": "apple"})).await;
+        assert!(text.contains("a/x.md") && text.contains("not up to date"), "{text}");
+        fs::remove_dir(world.path("state/index.lock")).expect("out of the way");
+        assert_eq!(rescan(&docs).await, report(1, 1, 0));
+        check(&docs, "banana", &["a/y.md"]).await;
+    }
+
+    #[tokio::test]
+    async fn without_any_index_a_fault_is_an_answer_of_its_own() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        fs::create_dir_all(world.path("state/index.lock")).expect("in the way");
+        let docs = world.open().await.expect("a server");
+        docs.library.status().wait_for(|status| !status.scanning).await.expect("a library");
+        let error = Caller::default()
+            .call::<Search>(&docs, json!({"query": "apple"}))
+            .await
+            .expect_err("no index");
+        assert!(error.text().starts_with("unavailable: the index folder `state/index`"), "{error}");
+    }
 }

@@ -208,7 +208,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_hit_names_title_heading_address_lines_and_words() {
-        let docs = World::new(&[("a/guide.md", GUIDE)]).docs().await;
+        let world = World::new(&[("a/guide.md", GUIDE)]);
+        let docs = world.docs().await;
         let text = call::<Search>(&docs, json!({"query": "how do I install it?"})).await;
         let expected = "<docs://*>\n[1] Guide > Installing — a/guide.md#installing (lines 5-7)\n\
             Install the server with the package manager.\nhits 1-1 of 1 page";
@@ -219,12 +220,12 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_about_a_thing_comes_before_those_that_mention_it() {
-        let docs = World::new(&[
+        let world = World::new(&[
             ("a/about.md", "# Other\n\nMany words here, and the firewall is one of them.\n"),
             ("a/firewall.md", "# Firewall\n\nThe firewall drops packets. Firewall rules follow.\n"),
             ("a/none.md", "# None\n\nNothing of the kind.\n"),
         ]);
-        let text = call::<Search>(&docs.docs().await, json!({"query": "firewalls"})).await;
+        let text = call::<Search>(&world.docs().await, json!({"query": "firewalls"})).await;
         let first = text.find("a/firewall.md").expect("a hit");
         assert!(first < text.find("a/about.md").expect("a hit"), "{text}");
         assert!(text.ends_with("hits 1-2 of 2 pages"), "{text}");
@@ -235,7 +236,8 @@ mod tests {
         let names: Vec<String> = (0..7).map(|n| format!("a/page{n}.md")).collect();
         let files: Vec<(&str, &str)> =
             names.iter().map(|name| (name.as_str(), "# Same\n\nthe same words\n")).collect();
-        let docs = World::new(&files).docs().await;
+        let world = World::new(&files);
+        let docs = world.docs().await;
         let mut seen = std::collections::BTreeSet::new();
         let mut cursor: Option<String> = None;
         for expected in ["hits 1-3 of 7", "hits 4-6 of 7", "hits 7-7 of 7"] {
@@ -253,7 +255,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_permitted_collections_are_searched_or_counted_or_named() {
-        let docs = World::new(&[("open/a.md", "word"), ("secret/b.md", "word word")]).docs().await;
+        let world = World::new(&[("open/a.md", "word"), ("secret/b.md", "word word")]);
+        let docs = world.docs().await;
         let caller = Caller { permitted: Some(&["open"]), ..Caller::default() };
         let text = caller.call::<Search>(&docs, json!({"query": "word"})).await.expect("hits");
         assert!(text.ends_with("hits 1-1 of 1 page") && !text.contains("secret"), "{text}");
@@ -272,7 +275,8 @@ mod tests {
 
     #[tokio::test]
     async fn no_hit_says_what_to_try() {
-        let docs = World::new(&[("a/guide.md", GUIDE)]).docs().await;
+        let world = World::new(&[("a/guide.md", GUIDE)]);
+        let docs = world.docs().await;
         let text = call::<Search>(&docs, json!({"query": "zebra"})).await;
         assert_eq!(text, "no hits in a; try other words, or docs_outline for what there is");
         let text = call::<Search>(&docs, json!({"query": "is the of"})).await;
@@ -285,7 +289,8 @@ mod tests {
         let names: Vec<String> = (0..20).map(|n| format!("a/{n}-{}.md", "n".repeat(200))).collect();
         let files: Vec<(&str, &str)> =
             names.iter().map(|name| (name.as_str(), long.as_str())).collect();
-        let docs = World::new(&files).docs().await;
+        let world = World::new(&files);
+        let docs = world.docs().await;
         let text = call::<Search>(&docs, json!({"query": "word", "limit": 20})).await;
         assert!(text.len() < CONTRACT.size.bytes(), "{}", text.len());
         assert!(text.contains("of 20 pages; next: cursor="), "{text}");

@@ -32,9 +32,8 @@ impl Anchors {
 fn slug(text: &str) -> String {
     let kept = text.trim().chars().flat_map(char::to_lowercase).filter_map(|c| match c {
         ' ' => Some('-'),
-        '-' | '_' => Some(c),
         // Combining marks belong to the letter before them.
-        '\u{300}'..='\u{36f}' => Some(c),
+        '-' | '_' | '\u{300}'..='\u{36f}' => Some(c),
         c if c.is_alphanumeric() => Some(c),
         _ => None,
     });

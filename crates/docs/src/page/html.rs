@@ -139,7 +139,7 @@ impl Extract {
             return;
         }
         if self.is_chrome(tag) {
-            self.flush();
+            self.break_at(name);
             self.skipped = Some(Region::new(tag));
             return;
         }
@@ -334,11 +334,12 @@ impl Extract {
 
     fn push_row(&mut self, words: &str, line: u32) {
         let zone = self.zone();
-        let line = line.max(self.rows.last().map_or(1, |(row, _)| row.line));
+        let before = self.rows.last().map_or(1, |(row, _)| row.line);
+        let line = line.max(before);
         if std::mem::take(&mut self.gap) && !self.rows.is_empty() {
             let at = self.text.len();
             self.text.push('\n');
-            self.rows.push((Row { line, start: at, end: at }, zone));
+            self.rows.push((Row { line: before, start: at, end: at }, zone));
         }
         let start = self.text.len();
         self.text.push_str(words);
