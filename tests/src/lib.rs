@@ -1,1 +1,8 @@
-//! Stub.
+//! What the end-to-end tests, the benchmarks and the fuzz targets share. Never shipped.
+//!
+//! [`fixture`] is a server on the very same runtime as the product's, with tools that no product
+//! should have: slow ones, panicking ones, leaking ones, and those the conformance suite asks
+//! for. [`harness`] starts real processes and speaks to them.
+
+pub mod fixture;
+pub mod harness;

@@ -49,7 +49,7 @@ pub struct Around {
 impl Config {
     /// Reads all layers. Fails on files that cannot be read or are not TOML, with every mistake
     /// of every file.
-    pub fn load(path: &Path, around: Around) -> Result<Self, Faults> {
+    pub fn load(path: &Path, around: &Around) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let mut layers = vec![Layer::parse("built-in defaults", around.defaults, &mut faults)];
         for file in files(path, &mut faults) {

@@ -44,7 +44,7 @@ fn load(text: &str, around: Around) -> Result<(tempfile::TempDir, Config), Fault
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("servers.toml");
     std::fs::write(&path, text).expect("written");
-    Config::load(&path, around).map(|config| (folder, config))
+    Config::load(&path, &around).map(|config| (folder, config))
 }
 
 fn complaints(text: &str) -> Vec<String> {
@@ -128,7 +128,7 @@ fn files_beside_the_main_one_are_read_by_name() {
     std::fs::write(folder.path().join("servers.d/10.toml"), "[suite]\nstate = \"b\"\n")
         .expect("written");
     std::fs::write(folder.path().join("servers.d/note.txt"), "not toml").expect("written");
-    let config = Config::load(&path, Around::default()).expect("loads");
+    let config = Config::load(&path, &Around::default()).expect("loads");
     assert_eq!(config.raw("/suite/state"), Some(&json!("c")));
     assert!(config.locate("/suite/state").file.ends_with("20.toml"));
 }
@@ -136,7 +136,7 @@ fn files_beside_the_main_one_are_read_by_name() {
 #[test]
 fn a_missing_file_is_named() {
     let error =
-        Config::load(Path::new("/nowhere/servers.toml"), Around::default()).expect_err("missing");
+        Config::load(Path::new("/nowhere/servers.toml"), &Around::default()).expect_err("missing");
     assert!(error.to_string().starts_with("/nowhere/servers.toml: cannot be read"), "{error}");
 }
 

@@ -30,6 +30,10 @@ pub trait Server: Sized + Send + Sync + 'static {
     const TITLE: &'static str;
     /// What the model should know before it uses the tools; at most 150 tokens.
     const INSTRUCTIONS: &'static str;
+    /// Whether tools send log messages to the host (deprecated since revision 2026-07-28).
+    const LOGS: bool = false;
+    /// Whether clients may subscribe to resources.
+    const SUBSCRIBES: bool = false;
     /// The server's own keys in `[servers.<name>]`: `deny_unknown_fields` is implied.
     type Settings: DeserializeOwned + JsonSchema + Send;
 

@@ -35,7 +35,7 @@ fn defuse(text: &str) -> String {
 /// `[U+200B]`; long runs are counted. Plain text is returned as it is.
 ///
 /// Covered: C0 and C1 controls but tab and line feed, bidirectional controls (Unicode TR 9, UAX
-/// 9 X1-X8), zero-width and other default-ignorable characters (DerivedCoreProperties), tag
+/// 9 X1-X8), zero-width and other default-ignorable characters (`DerivedCoreProperties`), tag
 /// characters and variation selectors (one U+FE0F after a visible character stays, as do joiners
 /// between two non-ASCII characters: emoji, Persian and Indic scripts need them), Unicode line
 /// and paragraph separators. A carriage return before a line feed is dropped.

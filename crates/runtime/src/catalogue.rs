@@ -62,7 +62,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(contract: Contract, input: &Value, output: Option<Value>) -> Result<Self, CatalogueError> {
+    fn new(
+        contract: Contract,
+        input: &Value,
+        output: Option<Value>,
+    ) -> Result<Self, CatalogueError> {
         let fault = |message: String| CatalogueError { key: contract.name.to_owned(), message };
         check(&contract, input).map_err(fault)?;
         let validator = Validator::new(input).map_err(|error| fault(error.to_string()))?;
@@ -100,7 +104,9 @@ fn check(contract: &Contract, input: &Value) -> Result<(), String> {
     if !name_ok {
         return Err("a name is 1 to 64 lower-case letters, digits and underscores".to_owned());
     }
-    if input.get("type") != Some(&json!("object")) || input.get("additionalProperties") != Some(&json!(false)) {
+    if input.get("type") != Some(&json!("object"))
+        || input.get("additionalProperties") != Some(&json!(false))
+    {
         return Err("the arguments are an object that refuses unknown fields".to_owned());
     }
     if contract.effect == Effect::Commits && contract.verified_by.is_none() {
@@ -144,19 +150,27 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Applies servers.toml to a contract; refuses anything looser.
 fn tighten(contract: Contract, overrides: &Overrides) -> Result<Contract, CatalogueError> {
     let name = contract.name;
-    let fault = |key: &str, message: String| CatalogueError { key: format!("tools.{name}.{key}"), message };
+    let fault =
+        |key: &str, message: String| CatalogueError { key: format!("tools.{name}.{key}"), message };
     let mut tight = contract;
     if let Some(text) = &overrides.limit {
-        let limit = Limit::parse(text)
-            .ok_or_else(|| fault("limit", format!("`{text}` is not a limit such as \"10/minute\"")))?;
+        let limit = Limit::parse(text).ok_or_else(|| {
+            fault("limit", format!("`{text}` is not a limit such as \"10/minute\""))
+        })?;
         if !limit.is_within(tight.limit) {
-            return Err(fault("limit", format!("{limit} is looser than the tool's own {}", tight.limit)));
+            return Err(fault(
+                "limit",
+                format!("{limit} is looser than the tool's own {}", tight.limit),
+            ));
         }
         tight.limit = limit;
     }
     if let Some(approval) = overrides.approval {
         if approval < tight.approval {
-            return Err(fault("approval", format!("{approval} is less than the tool's own {}", tight.approval)));
+            return Err(fault(
+                "approval",
+                format!("{approval} is less than the tool's own {}", tight.approval),
+            ));
         }
         tight.approval = approval;
     }
@@ -164,14 +178,20 @@ fn tighten(contract: Contract, overrides: &Overrides) -> Result<Contract, Catalo
         let timeout = Duration::from_secs(seconds);
         if timeout > tight.timeout {
             let own = tight.timeout.as_secs();
-            return Err(fault("timeout", format!("{seconds} s is longer than the tool's own {own} s")));
+            return Err(fault(
+                "timeout",
+                format!("{seconds} s is longer than the tool's own {own} s"),
+            ));
         }
         tight.timeout = timeout;
     }
     if let Some(tokens) = overrides.tokens {
         let size = Size::tokens(tokens.clamp(1, Size::CAP.get()));
         if size > tight.size {
-            return Err(fault("tokens", format!("{tokens} is more than the tool's own {}", tight.size.get())));
+            return Err(fault(
+                "tokens",
+                format!("{tokens} is more than the tool's own {}", tight.size.get()),
+            ));
         }
         tight.size = size;
     }
@@ -274,7 +294,11 @@ pub struct Catalogue {
     pub title: &'static str,
     /// What the model should know first.
     pub instructions: &'static str,
-    /// Its prompts' arguments by prompt.
+    /// Whether its tools send log messages to the host.
+    pub(crate) logs: bool,
+    /// Whether clients may subscribe to its resources.
+    pub(crate) subscribes: bool,
+    /// Its prompts.
     pub(crate) prompts: Vec<Prompt>,
     /// Its resource templates.
     pub(crate) templates: Vec<Template>,
@@ -298,15 +322,25 @@ struct Collector<'a, S> {
 }
 
 impl<S: Server> Collector<'_, S> {
-    fn take(&mut self, contract: Contract, input: &Value, output: Option<Value>, erased: Box<dyn Erased>) {
+    fn take(
+        &mut self,
+        contract: Contract,
+        input: &Value,
+        output: Option<Value>,
+        erased: Box<dyn Erased>,
+    ) {
         let name = contract.name;
         if self.known.iter().any(|known| known == name) {
-            self.faults.push(CatalogueError { key: name.to_owned(), message: "declared twice".to_owned() });
+            self.faults.push(CatalogueError {
+                key: name.to_owned(),
+                message: "declared twice".to_owned(),
+            });
             return;
         }
         self.known.push(name.to_owned());
         let overrides = self.overrides.get(name).cloned().unwrap_or_default();
-        let entry = tighten(contract, &overrides).and_then(|contract| Entry::new(contract, input, output));
+        let entry =
+            tighten(contract, &overrides).and_then(|contract| Entry::new(contract, input, output));
         match entry {
             Ok(_) if overrides.enabled == Some(false) => {}
             Ok(entry) => self.items.push(Item { entry: Arc::new(entry), erased }),
@@ -368,12 +402,16 @@ impl Catalogue {
         }
         let prompts = prompts
             .into_iter()
-            .filter(|prompt| prompt_items.iter().any(|item| item.entry.contract.name == prompt.contract.name))
+            .filter(|prompt| {
+                prompt_items.iter().any(|item| item.entry.contract.name == prompt.contract.name)
+            })
             .collect();
         Ok(Self {
             server: S::NAME,
             title: S::TITLE,
             instructions: S::INSTRUCTIONS,
+            logs: S::LOGS,
+            subscribes: S::SUBSCRIBES,
             prompts,
             templates: server.templates(),
             tools,
@@ -401,11 +439,17 @@ impl Catalogue {
     }
 
     /// Parses arguments that satisfy the schema of `entry`.
-    pub(crate) fn prepare(&self, entry: &Entry, args: Map<String, Value>) -> Result<Prepared, ToolError> {
+    pub(crate) fn prepare(
+        &self,
+        entry: &Entry,
+        args: Map<String, Value>,
+    ) -> Result<Prepared, ToolError> {
         let mut items = self.tools.iter().chain(&self.prompt_items);
         match items.find(|item| std::ptr::eq(item.entry.as_ref(), entry)) {
             Some(item) => item.erased.prepare(args),
-            None => Err(ToolError::internal(format!("{} is of another catalogue", entry.contract.name))),
+            None => {
+                Err(ToolError::internal(format!("{} is of another catalogue", entry.contract.name)))
+            }
         }
     }
 
@@ -429,11 +473,16 @@ fn prompt_schema(prompt: &Prompt) -> Value {
         .arguments
         .iter()
         .map(|argument| {
-            let schema = json!({"type": "string", "maxLength": 2000, "description": argument.description});
+            let schema =
+                json!({"type": "string", "maxLength": 2000, "description": argument.description});
             (argument.name.to_owned(), schema)
         })
         .collect();
-    let required: Vec<&str> =
-        prompt.arguments.iter().filter(|argument| argument.required).map(|argument| argument.name).collect();
+    let required: Vec<&str> = prompt
+        .arguments
+        .iter()
+        .filter(|argument| argument.required)
+        .map(|argument| argument.name)
+        .collect();
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }

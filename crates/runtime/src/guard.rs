@@ -65,7 +65,8 @@ pub fn result(rendered: Rendered, size: Size, redactor: &Redactor) -> Result<Sho
     }
     if room.cut {
         let more = rendered.more.unwrap_or("ask for less");
-        let note = format!("[cut at {} of {} bytes; to see the rest: {more}]", size.bytes(), room.total);
+        let note =
+            format!("[cut at {} of {} bytes; to see the rest: {more}]", size.bytes(), room.total);
         push(&mut blocks, &note);
     }
     Ok(Shown { blocks, structured: None })
@@ -98,7 +99,10 @@ fn visible_strings(value: Value) -> Value {
         Value::String(text) => Value::String(visible(&text).into_owned()),
         Value::Array(items) => items.into_iter().map(visible_strings).collect(),
         Value::Object(fields) => Value::Object(
-            fields.into_iter().map(|(key, inner)| (visible(&key).into_owned(), visible_strings(inner))).collect(),
+            fields
+                .into_iter()
+                .map(|(key, inner)| (visible(&key).into_owned(), visible_strings(inner)))
+                .collect(),
         ),
         plain => plain,
     }
@@ -205,11 +209,13 @@ mod tests {
     #[test]
     fn a_record_is_redacted_in_both_halves_and_never_cut() {
         let redactor = Redactor::new(&[Secret::new("hunter2".into())]);
-        let record = |text: &str| Rendered { structured: Some(json!({"a": text})), ..Rendered::default() };
+        let record =
+            |text: &str| Rendered { structured: Some(json!({"a": text})), ..Rendered::default() };
         let shown = result(record("hunter2\u{200b}"), Size::tokens(40), &redactor).expect("shown");
         assert_eq!(shown.structured, Some(json!({"a": "[redacted][U+200B]"})));
         assert_eq!(shown.text(), r#"{"a":"[redacted][U+200B]"}"#);
-        let error = result(record(&"x".repeat(200)), Size::tokens(40), &redactor).expect_err("too large");
+        let error =
+            result(record(&"x".repeat(200)), Size::tokens(40), &redactor).expect_err("too large");
         assert_eq!(error.kind, Kind::TooLarge);
     }
 

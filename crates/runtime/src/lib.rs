@@ -9,15 +9,15 @@
 //!
 //! Where to start reading: [`pipeline`], then [`catalogue`], then [`mcp`].
 
-pub mod pipeline;
 pub mod catalogue;
-pub mod limits;
 pub mod guard;
+pub mod http;
+pub mod limits;
+pub mod mcp;
+pub mod pipeline;
 pub mod redact;
 pub mod seal;
-pub mod mcp;
 pub mod stdio;
-pub mod http;
 pub mod stop;
 
 pub use catalogue::{Catalogue, CatalogueError, Entry, Overrides};

@@ -42,7 +42,12 @@ impl Limits {
         })
     }
 
-    fn limiter(&self, subject: &str, tool: &'static str, limit: Limit) -> Arc<DefaultDirectRateLimiter> {
+    fn limiter(
+        &self,
+        subject: &str,
+        tool: &'static str,
+        limit: Limit,
+    ) -> Arc<DefaultDirectRateLimiter> {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         if rates.len() >= REMEMBERED {
             // A limiter that is whole again holds nothing worth remembering.

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use contract::ctx::CtxParts;
 use contract::record::{Decided, Event, Outcome, Record};
-use contract::{Approval, Channel, Client, Ctx, Kind, Principal, Rendered, Size, Target, ToolError};
+use contract::{
+    Approval, Channel, Client, Ctx, Kind, Principal, Rendered, Size, Target, ToolError,
+};
 use futures_util::FutureExt as _;
 use policy::Policy;
 use serde_json::{Map, Value};
@@ -192,7 +194,9 @@ impl Pipeline {
         if call.is_acting() {
             // An acting call runs to its end whoever stops listening, so that its record is true.
             let task = tokio::spawn(call.finish());
-            return task.await.unwrap_or_else(|_| Err(ToolError::internal("the call's task died").into()));
+            return task
+                .await
+                .unwrap_or_else(|_| Err(ToolError::internal("the call's task died").into()));
         }
         call.finish().await
     }
@@ -267,7 +271,11 @@ impl Call {
         let entry = self.find()?;
         let prepared = self.validate(&inner, &entry)?;
         self.permit(&inner, &entry, &prepared)?;
-        inner.limits.count(&self.caller.principal.subject, entry.contract.name, entry.contract.limit)?;
+        inner.limits.count(
+            &self.caller.principal.subject,
+            entry.contract.name,
+            entry.contract.limit,
+        )?;
         let deadline = self.began + entry.contract.timeout;
         let _slot = self.wait_for_slot(&inner, deadline).await?;
         approve(&entry)?;
@@ -283,7 +291,8 @@ impl Call {
         let Some(entry) = self.entry.clone() else {
             return Err(Failure::Unknown(self.unknown()));
         };
-        let decision = self.pipeline.inner.policy.lists(&self.caller.principal.roles, entry.contract.name);
+        let decision =
+            self.pipeline.inner.policy.lists(&self.caller.principal.roles, entry.contract.name);
         if !decision.allowed {
             self.decision = Some(decision);
             return Err(Failure::Unknown(self.unknown()));
@@ -316,7 +325,10 @@ impl Call {
             _ => catalogue.tools().collect(),
         };
         let names = entries.into_iter().map(|entry| entry.contract.name);
-        names.filter(|name| self.pipeline.lists(&self.caller.principal, name)).map(str::to_owned).collect()
+        names
+            .filter(|name| self.pipeline.lists(&self.caller.principal, name))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn validate(&self, inner: &Inner, entry: &Entry) -> Result<Prepared, ToolError> {
@@ -328,7 +340,12 @@ impl Call {
         inner.catalogue.prepare(entry, args)
     }
 
-    fn permit(&mut self, inner: &Inner, entry: &Entry, prepared: &Prepared) -> Result<(), ToolError> {
+    fn permit(
+        &mut self,
+        inner: &Inner,
+        entry: &Entry,
+        prepared: &Prepared,
+    ) -> Result<(), ToolError> {
         let roles = &self.caller.principal.roles;
         let decision = inner.policy.decide(roles, entry.contract.name, Some(&prepared.target));
         self.target = Some(prepared.target.clone());
@@ -365,7 +382,12 @@ impl Call {
     }
 
     /// Runs the tool: deadline, panic guard, and cancellation for tools that only read.
-    async fn run(&self, entry: &Arc<Entry>, prepared: Prepared, deadline: Instant) -> Result<Rendered, Failure> {
+    async fn run(
+        &self,
+        entry: &Arc<Entry>,
+        prepared: Prepared,
+        deadline: Instant,
+    ) -> Result<Rendered, Failure> {
         let ctx = self.context(entry, deadline);
         let work = AssertUnwindSafe((prepared.run)(ctx)).catch_unwind();
         if !entry.contract.effect.is_reading() {
@@ -384,7 +406,8 @@ impl Call {
 
     fn context(&self, entry: &Arc<Entry>, deadline: Instant) -> Ctx {
         let name = entry.contract.name;
-        let (policy, principal) = (Arc::clone(&self.pipeline.inner.policy), Arc::clone(&self.caller.principal));
+        let (policy, principal) =
+            (Arc::clone(&self.pipeline.inner.policy), Arc::clone(&self.caller.principal));
         let cancelled = self.caller.cancelled.clone();
         let args = self.arguments.as_object().cloned().unwrap_or_default();
         let bond = Bond::new("cursor", &self.caller.principal, name, &args);
@@ -394,7 +417,9 @@ impl Call {
             cancelled: Arc::new(move || cancelled.is_cancelled()),
             channel: Arc::clone(&self.caller.channel),
             cursors: Arc::new(CallCursors { sealer: self.pipeline.inner.sealer.clone(), bond }),
-            permits: Arc::new(move |target| policy.decide(&principal.roles, name, Some(target)).allowed),
+            permits: Arc::new(move |target| {
+                policy.decide(&principal.roles, name, Some(target)).allowed
+            }),
         })
     }
 
@@ -426,12 +451,12 @@ impl Call {
             .err()
             .and_then(Failure::error)
             .map(|error| error.log.as_deref().unwrap_or(&error.message));
-        record.duration_us = Some(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        record.duration_us =
+            Some(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
         record.result_bytes = Some(bytes);
         record.result_digest = Some(&digest);
-        if let Some(Err(failure)) = Some(result).filter(|_| record.outcome == Some(Outcome::Failed)) {
-            let detail = failure.error().map(|error| error.log.as_deref().unwrap_or(&error.message));
-            tracing::warn!(call = self.id, tool = self.tool, detail, "call failed");
+        if matches!(record.error, Some(Kind::Internal | Kind::Unavailable | Kind::Timeout)) {
+            tracing::warn!(call = self.id, tool = self.tool, detail = record.detail, "call failed");
         }
         self.pipeline.inner.log.append(&record).map(drop).map_err(|error| unrecorded(error).into())
     }
@@ -451,7 +476,8 @@ impl Call {
         record.tool_digest = self.entry.as_ref().map(|entry| entry.digest.as_str());
         record.target = self.target.as_ref();
         record.arguments = Some(arguments);
-        record.claimed_reason = arguments.get("reason").and_then(Value::as_str).filter(|_| self.is_acting());
+        record.claimed_reason =
+            arguments.get("reason").and_then(Value::as_str).filter(|_| self.is_acting());
         record.decision = self.decision.as_ref();
         record
     }
@@ -493,7 +519,10 @@ where
         Ok(Err(panic)) => Err(panicked(panic.as_ref()).into()),
         Err(_) => {
             let check = entry.contract.verified_by.unwrap_or("the system itself");
-            let message = format!("no answer within {} s; it may have been done. Check with {check}.", patience.as_secs());
+            let message = format!(
+                "no answer within {} s; it may have been done. Check with {check}.",
+                patience.as_secs()
+            );
             Err(ToolError::new(Kind::Timeout, message).into())
         }
     }

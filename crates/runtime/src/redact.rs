@@ -14,7 +14,7 @@ const MARK: &str = "[redacted]";
 const SHORTEST: usize = 4;
 
 /// Replaces held secrets: as they are, in JSON strings, in base64 and percent-encoded.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Redactor {
     forms: Option<AhoCorasick>,
 }

@@ -33,7 +33,8 @@ impl Bond {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let mut fields: Vec<(&String, &Value)> = args.iter().filter(|(name, _)| *name != "cursor").collect();
+        let mut fields: Vec<(&String, &Value)> =
+            args.iter().filter(|(name, _)| *name != "cursor").collect();
         fields.sort_by_key(|(name, _)| *name);
         for (name, value) in fields {
             hash.update(serde_json::json!([name, value]).to_string());
@@ -45,7 +46,8 @@ impl Bond {
 impl Sealer {
     /// Seals with this key.
     pub fn new(key: [u8; 32]) -> Self {
-        Self { codec: Arc::new(RequestStateCodec::new(key.to_vec())) }
+        let codec = RequestStateCodec::try_new(key.to_vec());
+        Self { codec: Arc::new(codec.expect("32 bytes are long enough for HMAC-SHA-256")) }
     }
 
     /// Seals a value that expires in half an hour.
@@ -89,7 +91,8 @@ mod tests {
     use super::*;
 
     fn bond(subject: &str, tool: &str, args: &Value) -> Bond {
-        let principal = Principal { subject: subject.into(), proof: Proof::Loopback, roles: vec![] };
+        let principal =
+            Principal { subject: subject.into(), proof: Proof::Loopback, roles: vec![] };
         Bond::new("cursor", &principal, tool, args.as_object().expect("an object"))
     }
 

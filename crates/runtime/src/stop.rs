@@ -11,13 +11,15 @@ pub const GRACE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     token: CancellationToken,
+    hard: CancellationToken,
 }
 
 impl Stop {
     /// Stops on SIGTERM and SIGINT.
     pub fn on_signals() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut term, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stop = Self::default();
         let token = stop.token.clone();
         tokio::spawn(async move {
@@ -33,6 +35,17 @@ impl Stop {
     /// Stops now.
     pub fn now(&self) {
         self.token.cancel();
+    }
+
+    /// Fires [`GRACE`] after the process is told to stop: what still runs then is cut off.
+    pub(crate) fn hard(&self) -> CancellationToken {
+        let (token, hard) = (self.token.clone(), self.hard.clone());
+        tokio::spawn(async move {
+            token.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+            hard.cancel();
+        });
+        self.hard.clone()
     }
 
     /// Waits until it is time to stop.

@@ -1,1 +1,30 @@
-//! Stub.
+//! The command line, and the wiring of servers to the runtime.
+//!
+//! The binary is one call of [`main`] with the list of servers. Tests call it with servers of
+//! their own, so that they run on the very same code.
+//!
+//! What it deliberately does not do: it holds no rule. Configuration, policy, pipeline and
+//! servers each live in their own crate.
+//!
+//! Where to start reading: [`launcher`] (one line a server), then [`assemble`] (how a process
+//! comes to be), then the commands.
+
+pub mod assemble;
+mod call;
+mod check;
+mod cli;
+mod demo;
+pub mod launcher;
+mod logging;
+mod person;
+mod schemas;
+mod serve;
+pub mod settings;
+mod terminal;
+mod tools;
+
+pub use cli::main;
+pub use launcher::Launcher;
+
+/// The servers of the product: one line each.
+pub const SERVERS: &[Launcher] = &[Launcher::of::<docs::Docs>()];

@@ -1,0 +1,408 @@
+//! The MCP adapter: one concrete handler for all servers. It translates between the protocol's
+//! words and the pipeline's, and decides nothing.
+
+mod channel;
+mod convert;
+mod lists;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::{Channel, Client, Principal, Target};
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, CompletionInfo, CustomRequest, CustomResult, DiscoverResult, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, Implementation, InputRequiredResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    Reference, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use rmcp::{ErrorData as McpError, ServerHandler};
+use serde_json::{Map, Value};
+
+use self::channel::{Conversation, Rounds};
+use crate::pipeline::{Answer, Caller, Failure, Pipeline, Request};
+use crate::seal::Bond;
+
+/// The revisions we serve, on every transport.
+pub const REVISIONS: [ProtocolVersion; 3] =
+    [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
+
+/// How long a client may keep lists, in milliseconds. They change with the process or the policy.
+const FRESH_MS: u64 = 300_000;
+
+/// The handler of every server and transport. Cheap to clone.
+#[derive(Clone)]
+pub struct Adapter {
+    pipeline: Pipeline,
+    principal: Arc<Principal>,
+    transport: &'static str,
+    tools: Arc<Vec<Tool>>,
+}
+
+impl Adapter {
+    /// Serves `pipeline` to `principal` over `transport` (`stdio` or `http`).
+    pub fn new(pipeline: Pipeline, principal: Principal, transport: &'static str) -> Self {
+        let tools = pipeline.catalogue().tools().map(|entry| convert::tool(entry)).collect();
+        Self { pipeline, principal: Arc::new(principal), transport, tools: Arc::new(tools) }
+    }
+
+    /// Whether the request is of a revision that can pause a call to ask (2026-07-28 and later).
+    fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+        context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+    }
+
+    fn caller(&self, context: &RequestContext<RoleServer>, channel: Arc<dyn Channel>) -> Caller {
+        let claimed = context.client_info();
+        let text = |text: &str| text.chars().take(100).collect::<String>();
+        let client = Client {
+            name: claimed.as_ref().map(|info| text(&info.name)).unwrap_or_default(),
+            version: claimed.as_ref().map(|info| text(&info.version)).unwrap_or_default(),
+            transport: self.transport,
+            protocol: context
+                .protocol_version()
+                .map(|version| version.to_string())
+                .unwrap_or_default(),
+        };
+        Caller {
+            principal: Arc::clone(&self.principal),
+            client: Arc::new(client),
+            channel,
+            cancelled: context.ct.clone(),
+        }
+    }
+
+    /// Runs a request through the pipeline. `Err(Ok(…))` is a call that waits for answers.
+    async fn run(
+        &self,
+        request: Request,
+        carried: Carried,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Result<Answer, Failure>, Result<InputRequiredResult, McpError>> {
+        let bond = self.bond(&request);
+        let modern = Self::is_modern(context);
+        let rounds = if modern { Some(self.rounds(&bond, carried).map_err(Err)?) } else { None };
+        let channel = Arc::new(Conversation::new(context.clone(), rounds.clone()));
+        let result = self.pipeline.call(&self.caller(context, channel), request).await;
+        if let (Err(Failure::Error(error)), Some(rounds)) = (&result, rounds)
+            && let Some(pending) = &error.pending
+        {
+            let state = self.pipeline.sealer().seal(&bond, &rounds.answers);
+            return Err(channel::input_required(pending, state));
+        }
+        Ok(result)
+    }
+
+    /// What a waiting call is bound to.
+    fn bond(&self, request: &Request) -> Bond {
+        let none = Map::new();
+        match request {
+            Request::Tool { name, args } => Bond::new("tools/call", &self.principal, name, args),
+            Request::Prompt { name, args } => Bond::new("prompts/get", &self.principal, name, args),
+            Request::Resource { uri } => Bond::new("resources/read", &self.principal, uri, &none),
+        }
+    }
+
+    /// The answers of all rounds so far: the sealed ones, and the new ones. Answers without the
+    /// state of our question are nobody's answers.
+    fn rounds(&self, bond: &Bond, carried: Carried) -> Result<Rounds, McpError> {
+        let Some(state) = carried.state else { return Ok(Rounds::default()) };
+        let mut answers: BTreeMap<String, Value> =
+            self.pipeline.sealer().open(bond, &state).ok_or_else(|| {
+                McpError::invalid_params(
+                    "`requestState` is damaged, expired, or of another call; call again without it",
+                    None,
+                )
+            })?;
+        answers.extend(carried.answers.unwrap_or_default());
+        Ok(Rounds { answers })
+    }
+}
+
+/// What a client carries back to a call that waits.
+struct Carried {
+    state: Option<String>,
+    answers: Option<BTreeMap<String, Value>>,
+}
+
+/// The protocol error of a call that names what is not there.
+fn unknown(error: &contract::ToolError) -> McpError {
+    McpError::invalid_params(error.message.clone(), None)
+}
+
+impl ServerHandler for Adapter {
+    fn get_info(&self) -> ServerConfig {
+        let catalogue = self.pipeline.catalogue();
+        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        if !catalogue.templates.is_empty() {
+            capabilities.resources = Some(Default::default());
+            if let Some(resources) = &mut capabilities.resources {
+                resources.subscribe = catalogue.subscribes.then_some(true);
+            }
+        }
+        if !catalogue.prompts.is_empty() {
+            capabilities.prompts = Some(Default::default());
+        }
+        if !catalogue.templates.is_empty() || !catalogue.prompts.is_empty() {
+            capabilities.completions = Some(Default::default());
+        }
+        convert::enable_logging(&mut capabilities, catalogue.logs);
+        let name = format!("suite-{}", catalogue.server);
+        let server =
+            Implementation::new(name, env!("CARGO_PKG_VERSION")).with_title(catalogue.title);
+        ServerConfig::new(capabilities)
+            .with_server_info(server)
+            .with_instructions(catalogue.instructions)
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(&REVISIONS)
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, McpError> {
+        let result = DiscoverResult::from_server_info(REVISIONS.to_vec(), self.get_info());
+        Ok(result.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, McpError> {
+        let seen =
+            self.tools.iter().filter(|tool| self.pipeline.lists(&self.principal, &tool.name));
+        let page = self.page("tools/list", request, seen.cloned().collect())?;
+        let mut result = ListToolsResult::with_all_items(page.items);
+        result.next_cursor = page.next;
+        if Self::is_modern(&context) {
+            result = result.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private);
+        }
+        Ok(result)
+    }
+
+    async fn call_tool(
+        &self,
+        params: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, McpError> {
+        let carried = Carried { state: params.request_state, answers: params.input_responses };
+        let request = Request::Tool {
+            name: params.name.into_owned(),
+            args: params.arguments.unwrap_or_default(),
+        };
+        match self.run(request, carried, &context).await {
+            Err(waiting) => Ok(waiting?.into()),
+            Ok(Ok(answer)) => Ok(convert::call_result(answer.shown).into()),
+            Ok(Err(Failure::Unknown(error))) => Err(unknown(&error)),
+            Ok(Err(Failure::Error(error))) => {
+                Ok(CallToolResult::error(vec![rmcp::model::ContentBlock::text(error.text())])
+                    .into())
+            }
+            Ok(Err(Failure::Abandoned)) => Err(abandoned()),
+        }
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, McpError> {
+        self.requires_resources::<rmcp::model::ListResourcesRequestMethod>()?;
+        let page = self.page("resources/list", request, self.visible_resources())?;
+        let mut result = ListResourcesResult::with_all_items(page.items);
+        result.next_cursor = page.next;
+        if Self::is_modern(&context) {
+            // Files come and go: shorter than the catalogue.
+            result = result.with_ttl_ms(FRESH_MS / 10).with_cache_scope(CacheScope::Private);
+        }
+        Ok(result)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, McpError> {
+        self.requires_resources::<rmcp::model::ListResourceTemplatesRequestMethod>()?;
+        let page = self.page("resources/templates/list", request, self.visible_templates())?;
+        let mut result = ListResourceTemplatesResult::with_all_items(page.items);
+        result.next_cursor = page.next;
+        if Self::is_modern(&context) {
+            result = result.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private);
+        }
+        Ok(result)
+    }
+
+    async fn read_resource(
+        &self,
+        params: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, McpError> {
+        self.requires_resources::<rmcp::model::ReadResourceRequestMethod>()?;
+        let carried = Carried { state: params.request_state, answers: params.input_responses };
+        let uri = params.uri;
+        match self.run(Request::Resource { uri: uri.clone() }, carried, &context).await {
+            Err(waiting) => Ok(waiting?.into()),
+            Ok(Ok(answer)) => {
+                let mut result = convert::resource_result(uri, answer);
+                if Self::is_modern(&context) {
+                    result = result.with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+                }
+                Ok(result.into())
+            }
+            Ok(Err(Failure::Abandoned)) => Err(abandoned()),
+            Ok(Err(Failure::Unknown(error) | Failure::Error(error))) => {
+                Err(convert::resource_error(&error, &uri))
+            }
+        }
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, McpError> {
+        self.requires_prompts::<rmcp::model::ListPromptsRequestMethod>()?;
+        let page = self.page("prompts/list", request, self.visible_prompts())?;
+        let mut result = ListPromptsResult::with_all_items(page.items);
+        result.next_cursor = page.next;
+        if Self::is_modern(&context) {
+            result = result.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private);
+        }
+        Ok(result)
+    }
+
+    async fn get_prompt(
+        &self,
+        params: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, McpError> {
+        self.requires_prompts::<rmcp::model::GetPromptRequestMethod>()?;
+        let carried = Carried { state: params.request_state, answers: params.input_responses };
+        let request =
+            Request::Prompt { name: params.name, args: params.arguments.unwrap_or_default() };
+        match self.run(request, carried, &context).await {
+            Err(waiting) => Ok(waiting?.into()),
+            Ok(Ok(answer)) => Ok(convert::prompt_result(answer.shown).into()),
+            Ok(Err(Failure::Abandoned)) => Err(abandoned()),
+            Ok(Err(Failure::Unknown(error) | Failure::Error(error))) => {
+                Err(McpError::invalid_params(error.text(), None))
+            }
+        }
+    }
+
+    async fn complete(
+        &self,
+        params: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, McpError> {
+        if self.get_info().capabilities.completions.is_none() {
+            return Err(McpError::method_not_found::<rmcp::model::CompleteRequestMethod>());
+        }
+        let (owner, tool) = self.completed(&params.r#ref)?;
+        let values = self.pipeline.catalogue().complete(
+            owner,
+            &params.argument.name,
+            &params.argument.value,
+        );
+        let permitted = values.into_iter().filter(|target| self.may_complete(tool, target));
+        let mut values: Vec<String> = permitted.filter_map(|target| target.name).collect();
+        let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        let more = values.len() > CompletionInfo::MAX_VALUES;
+        values.truncate(CompletionInfo::MAX_VALUES);
+        let mut info = CompletionInfo::new(values).unwrap_or_default();
+        (info.total, info.has_more) = (Some(total), Some(more));
+        Ok(CompleteResult::new(info))
+    }
+
+    #[expect(deprecated, reason = "older revisions still set a level")]
+    async fn set_level(
+        &self,
+        _: rmcp::model::SetLevelRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), McpError> {
+        if self.pipeline.catalogue().logs {
+            Ok(())
+        } else {
+            Err(McpError::method_not_found::<rmcp::model::SetLevelRequestMethod>())
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        _: rmcp::model::SubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), McpError> {
+        self.requires_subscriptions::<rmcp::model::SubscribeRequestMethod>()
+    }
+
+    async fn unsubscribe(
+        &self,
+        _: rmcp::model::UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), McpError> {
+        self.requires_subscriptions::<rmcp::model::UnsubscribeRequestMethod>()
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, McpError> {
+        // A known method whose parameters do not parse arrives here, too.
+        if KNOWN.contains(&request.method.as_str()) {
+            let message = format!("the parameters of {} are malformed", request.method);
+            return Err(McpError::invalid_params(message, None));
+        }
+        let method: String = request.method.chars().take(100).collect();
+        Err(McpError::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, method, None))
+    }
+}
+
+/// Methods with parameters.
+const KNOWN: [&str; 8] = [
+    "initialize",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/read",
+    "prompts/get",
+    "prompts/list",
+    "completion/complete",
+];
+
+/// Nobody reads it: the client went away.
+fn abandoned() -> McpError {
+    ErrorData::internal_error("the call was cancelled", None)
+}
+
+impl Adapter {
+    /// What is completed, and the tool whose policy decides which values are offered.
+    fn completed<'a>(&'a self, reference: &'a Reference) -> Result<(&'a str, &'a str), McpError> {
+        let catalogue = self.pipeline.catalogue();
+        let found = match reference {
+            Reference::Resource(resource) => catalogue
+                .templates
+                .iter()
+                .find(|template| template.uri == resource.uri)
+                .map(|template| (template.uri, template.tool)),
+            Reference::Prompt(prompt) => catalogue
+                .prompt(&prompt.name)
+                .map(|entry| (entry.contract.name, entry.contract.name)),
+            _ => None,
+        };
+        found
+            .filter(|(_, tool)| self.pipeline.lists(&self.principal, tool))
+            .ok_or_else(|| McpError::invalid_params("there is no such template or prompt", None))
+    }
+
+    fn may_complete(&self, tool: &str, target: &Target) -> bool {
+        self.pipeline.permits(&self.principal, tool, target)
+    }
+}

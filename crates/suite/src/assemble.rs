@@ -1,0 +1,214 @@
+//! How a process comes to be: configuration, policy, place, server, log, pipeline, in this order,
+//! and every mistake of a step reported at once.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use config::{Around, Config, Fault, Faults};
+use contract::schema::Validator;
+use contract::{Place, Principal};
+use policy::{People, Policy, Roles};
+use runtime::http::Options;
+use runtime::pipeline::Parts;
+use runtime::{Catalogue, Pipeline, Redactor};
+use serde_json::Value;
+use state::{Log, StateError};
+
+use crate::launcher::OpenError;
+use crate::settings::{self, Common, Suite};
+use crate::{Launcher, logging};
+
+/// Where the configuration is, and what the command line adds.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// servers.toml.
+    pub path: PathBuf,
+    /// `--state`.
+    pub state: Option<PathBuf>,
+}
+
+/// Why a process cannot come to be.
+#[derive(Debug)]
+pub enum AssembleError {
+    /// Mistakes in the configuration.
+    Config(Faults),
+    /// The folder of the server cannot be used.
+    State(StateError),
+}
+
+impl fmt::Display for AssembleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AssembleError::Config(faults) => fmt::Display::fmt(faults, f),
+            AssembleError::State(error) => {
+                write!(
+                    f,
+                    "{error}\nNo record, no call: records must be writable there; give another folder by `suite.state` or --state."
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for AssembleError {}
+
+impl From<Faults> for AssembleError {
+    fn from(faults: Faults) -> Self {
+        AssembleError::Config(faults)
+    }
+}
+
+impl From<StateError> for AssembleError {
+    fn from(error: StateError) -> Self {
+        AssembleError::State(error)
+    }
+}
+
+/// A checked configuration.
+pub struct Checked {
+    /// The values and their places.
+    pub config: Config,
+    /// Who may call what.
+    pub policy: Policy,
+}
+
+/// Reads and checks the configuration; with `only`, as much of it as one server may see.
+pub fn check(
+    source: &Source,
+    launchers: &[Launcher],
+    only: Option<&str>,
+) -> Result<Checked, Faults> {
+    let mut around = Around {
+        defaults: settings::DEFAULTS,
+        environment: std::env::vars().collect(),
+        ..Around::default()
+    };
+    if let Some(state) = &source.state {
+        let state = std::path::absolute(state).unwrap_or_else(|_| state.clone());
+        around.flags.push(("/suite/state".to_owned(), Value::String(state.display().to_string())));
+    }
+    let mut config = load(&source.path, &around)?;
+    if let Some(server) = only {
+        config = config.only(server);
+    }
+    let schema = Validator::new(&settings::file_schema(launchers))
+        .map_err(|error| Faults::one(Fault::file(&source.path, &error.to_string())))?;
+    let mut faults = config.check(&schema);
+    if let Some(server) = only
+        && config.raw(&format!("/servers/{server}")).is_none()
+    {
+        let message =
+            format!("there is no [servers.{server}] here; add it with its `purpose` and `owner`");
+        faults.push(Fault::file(&source.path, &message));
+    }
+    faults.or(())?;
+    let policy = policy(&config)?;
+    Ok(Checked { config, policy })
+}
+
+fn load(path: &Path, around: &Around) -> Result<Config, Faults> {
+    if path.exists() {
+        return Config::load(path, around);
+    }
+    let message = "there is no such file; name yours with --config or SUITE_CONFIG";
+    Err(Faults::one(Fault::file(path, message)))
+}
+
+fn policy(config: &Config) -> Result<Policy, Faults> {
+    let people: People = config.get("/people").map_err(Faults::one)?;
+    let roles: Roles = config.get("/roles").map_err(Faults::one)?;
+    Policy::new(&people, &roles, |pointer| config.locate(pointer)).map_err(|errors| {
+        let mut faults = Faults::default();
+        faults.extend(
+            errors.into_iter().map(|error| config.fault(&error.pointer, None, error.message)),
+        );
+        faults
+    })
+}
+
+/// An opened server.
+pub struct Opened {
+    /// What it offers.
+    pub catalogue: Catalogue,
+    /// What its table says beside its own keys.
+    pub common: Common,
+    /// The secrets it holds.
+    pub redactor: Redactor,
+}
+
+/// Opens a server in `folder`.
+pub async fn open(config: &Config, launcher: &Launcher, folder: PathBuf) -> Result<Opened, Faults> {
+    let at = format!("/servers/{}", launcher.name);
+    let (shared, own) = settings::split(config.raw(&at).unwrap_or(&Value::Null));
+    let common: Common = serde_json::from_value(shared)
+        .map_err(|error| Faults::one(config.fault(&at, None, error.to_string())))?;
+    let place = Place::new(config.base(), folder, config::reader(config.base()));
+    let opened = (launcher.open)(own, &place, &common.tools).await;
+    let catalogue = opened.map_err(|error| explain(config, &at, error))?;
+    Ok(Opened { catalogue, common, redactor: Redactor::new(&place.held()) })
+}
+
+fn explain(config: &Config, at: &str, error: OpenError) -> Faults {
+    let mut faults = Faults::default();
+    match error {
+        OpenError::Start(error) => faults.push(config.fault(at, None, error.to_string())),
+        OpenError::Catalogue(errors) => faults.extend(errors.into_iter().map(|error| {
+            let place = format!("{at}/{}", error.key.replace('.', "/"));
+            config.fault(&place, None, error.message)
+        })),
+    }
+    faults
+}
+
+/// A server ready to be called.
+pub struct Ready {
+    /// The one path.
+    pub pipeline: Pipeline,
+    /// HTTP as servers.toml has it.
+    pub http: Options,
+    /// The server's folder.
+    pub folder: PathBuf,
+}
+
+impl Ready {
+    /// The principal for a user of this machine.
+    pub fn principal(&self, (subject, proof): (String, contract::Proof)) -> Principal {
+        let roles = self.pipeline.roles_of(&subject);
+        Principal { subject, proof, roles }
+    }
+}
+
+/// The folder of one server.
+pub fn folder(config: &Config, server: &str) -> Result<PathBuf, Faults> {
+    let suite: Suite = config.get("/suite").map_err(Faults::one)?;
+    Ok(config.base().join(suite.state).join(server))
+}
+
+/// Does it all for one server.
+pub async fn ready(
+    source: &Source,
+    launchers: &[Launcher],
+    launcher: &Launcher,
+) -> Result<Ready, AssembleError> {
+    let Checked { config, policy } = check(source, launchers, Some(launcher.name))?;
+    let folder = folder(&config, launcher.name)?;
+    state::private_folder(&folder)?;
+    let log = Log::open(&folder.join("records"))?;
+    let key = state::key(&folder)?;
+    let Opened { catalogue, common, redactor } = open(&config, launcher, folder.clone()).await?;
+    logging::redact(&redactor);
+    let pipeline = Pipeline::new(Parts {
+        catalogue,
+        policy,
+        log,
+        redactor,
+        key,
+        in_flight: common.in_flight,
+    })?;
+    let http = Options {
+        hosts: common.http.hosts,
+        origins: common.http.origins,
+        sessions: common.http.sessions,
+    };
+    Ok(Ready { pipeline, http, folder })
+}

@@ -1,0 +1,122 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::assemble::{AssembleError, Source};
+use crate::{Launcher, call, check, demo, logging, schemas, serve, terminal, tools};
+
+/// MCP servers an enterprise can put in front of its agents: one narrowly scoped server per
+/// subcommand, each its own process.
+#[derive(Parser)]
+#[command(name = "suite", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args, Clone)]
+struct Place {
+    /// The configuration
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "servers.toml",
+        env = "SUITE_CONFIG"
+    )]
+    config: PathBuf,
+    /// The folder for records and indexes, instead of `suite.state`
+    #[arg(long, global = true, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Validate the configuration, and explain who may call what
+    Check,
+    /// List the tools a host would see: effect, limit, approval, token cost
+    Tools {
+        /// Only this server
+        server: Option<String>,
+    },
+    /// Call one tool through the same pipeline, from the terminal
+    ///
+    /// Example: suite call docs_search query="rate limits" limit=3
+    Call(call::CallArgs),
+    /// Show the main job on embedded defaults: no key, no network, nothing left behind
+    Demo,
+    /// Write the committed schemas: servers.schema.json and tools/<server>.json
+    #[command(hide = true)]
+    Schemas {
+        /// The folder
+        folder: PathBuf,
+    },
+}
+
+/// How a server is served.
+#[derive(Args, Clone)]
+struct Serve {
+    /// Serve streamable HTTP at this address instead of stdio, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+}
+
+/// Runs the command line with these servers. Exit codes: 0 done, 1 the call failed, 2 wrong
+/// usage or configuration.
+pub fn main(launchers: &'static [Launcher]) -> ExitCode {
+    logging::start();
+    let matches = command(launchers).get_matches();
+    let place = match Place::from_arg_matches(&matches) {
+        Ok(place) => place,
+        Err(error) => error.exit(),
+    };
+    let source = Source { path: place.config, state: place.state };
+    let (name, inner) =
+        matches.subcommand().unwrap_or_else(|| unreachable!("a subcommand is required"));
+    if let Some(launcher) = launchers.iter().find(|launcher| launcher.name == name) {
+        let http = Serve::from_arg_matches(inner).ok().and_then(|serve| serve.http);
+        return finish(serve::run(&source, launchers, launcher, http));
+    }
+    match Cli::from_arg_matches(&matches).map(|cli| cli.command) {
+        Ok(Command::Check) => finish(check::run(&source, launchers)),
+        Ok(Command::Tools { server }) => finish(tools::run(&source, launchers, server.as_deref())),
+        Ok(Command::Call(args)) => finish(call::run(&source, launchers, &args)),
+        Ok(Command::Demo) => finish(demo::run()),
+        Ok(Command::Schemas { folder }) => finish(schemas::run(launchers, &folder)),
+        Err(error) => error.exit(),
+    }
+}
+
+/// The fixed commands, and one per server.
+fn command(launchers: &[Launcher]) -> clap::Command {
+    launchers.iter().fold(Cli::command(), |command, launcher| {
+        let about = format!("Serve `{}` to an MCP host: {}", launcher.name, launcher.title);
+        let server = Serve::augment_args(clap::Command::new(launcher.name)).about(about).after_help(
+            "Speaks MCP on standard input and output, or HTTP with --http. Reads [suite], [people], \
+             [roles] and its own table of servers.toml only. Stops on SIGTERM, SIGINT or the end of \
+             its input; calls in flight end first.",
+        );
+        command.subcommand(server)
+    })
+}
+
+fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let (bad, end) = (terminal::BAD, terminal::BAD.render_reset());
+            let usage = error.is::<AssembleError>() || error.is::<config::Faults>();
+            anstream::eprintln!("{bad}error:{end} {error:#}");
+            if usage && !error.is::<AssembleError>() {
+                anstream::eprintln!("`suite check` validates the whole file.");
+            }
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The tables of servers.toml that are no server's own, and the schema of the whole file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use contract::schema;
+use policy::{People, Roles};
+use runtime::Overrides;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::Launcher;
+
+/// The built-in defaults: the weakest layer.
+pub const DEFAULTS: &str = "[suite]\nstate = \"state\"\n";
+
+/// `[suite]`: what all servers share.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// The folder of records and indexes, one folder in it per server. Relative to servers.toml.
+    #[schemars(length(min = 1, max = 4096))]
+    pub state: PathBuf,
+}
+
+/// What every server's table has.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Common {
+    /// One sentence that says what this server is for.
+    #[schemars(length(min = 10, max = 300))]
+    pub purpose: String,
+    /// Who answers for it: a team or an address.
+    #[schemars(length(min = 2, max = 200))]
+    pub owner: String,
+    /// How many calls run at a time.
+    #[serde(default = "in_flight")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub in_flight: usize,
+    /// HTTP: who may reach it.
+    #[serde(default)]
+    pub http: Http,
+    /// Tighter rules for single tools, by tool.
+    #[serde(default)]
+    pub tools: BTreeMap<String, Overrides>,
+}
+
+fn in_flight() -> usize {
+    64
+}
+
+/// `[servers.<name>.http]`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Host names that requests may name beside localhost, 127.0.0.1 and ::1.
+    #[serde(default)]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 255)))]
+    pub hosts: Vec<String>,
+    /// Web origins that may call, such as "http://localhost:6274"; none by default.
+    #[serde(default)]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 255)))]
+    pub origins: Vec<String>,
+    /// Sessions of protocol revisions before 2026-07-28 that may be open at a time; 0 serves
+    /// those revisions without sessions.
+    #[serde(default)]
+    #[schemars(range(max = 1000))]
+    pub sessions: usize,
+}
+
+/// The JSON Schema of servers.toml with these servers.
+pub fn file_schema(launchers: &[Launcher]) -> Value {
+    let servers: Map<String, Value> = launchers
+        .iter()
+        .map(|launcher| (launcher.name.to_owned(), server_schema(launcher)))
+        .collect();
+    let roles = with_names(schema::of::<Roles>(), "^[a-z][a-z0-9_-]{0,63}$");
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "servers.toml",
+        "type": "object",
+        "properties": {
+            "suite": schema::of::<Suite>(),
+            "people": schema::of::<People>(),
+            "roles": roles,
+            "servers": {
+                "description": "One table per server.",
+                "type": "object",
+                "properties": servers,
+                "additionalProperties": false
+            }
+        },
+        "additionalProperties": false
+    })
+}
+
+fn with_names(mut schema: Value, pattern: &str) -> Value {
+    schema["propertyNames"] = json!({ "pattern": pattern });
+    schema
+}
+
+/// The common keys and the server's own, in one table that refuses all others.
+fn server_schema(launcher: &Launcher) -> Value {
+    let mut table = schema::of::<Common>();
+    let own = (launcher.schema)();
+    table["description"] = json!(launcher.title);
+    for (name, value) in own["properties"].as_object().into_iter().flatten() {
+        table["properties"][name] = value.clone();
+    }
+    let required = own["required"].as_array().into_iter().flatten().cloned();
+    if let Some(names) = table["required"].as_array_mut() {
+        names.extend(required);
+    }
+    table
+}
+
+/// Splits a server's table into the common part and its own.
+pub fn split(table: &Value) -> (Value, Value) {
+    let common = schema::of::<Common>();
+    let known = common["properties"].as_object();
+    let (mut shared, mut own) = (Map::new(), Map::new());
+    for (name, value) in table.as_object().into_iter().flatten() {
+        let part = if known.is_some_and(|known| known.contains_key(name)) {
+            &mut shared
+        } else {
+            &mut own
+        };
+        part.insert(name.clone(), value.clone());
+    }
+    (Value::Object(shared), Value::Object(own))
+}

@@ -1,0 +1,1 @@
+//! Starting real processes and speaking to them.
