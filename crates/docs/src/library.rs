@@ -232,7 +232,7 @@ impl Library {
                 .saturating_sub(began.elapsed())
                 .min(ctx.remaining().saturating_sub(MARGIN));
             if left.is_zero() || ctx.is_over() {
-                return answer(snapshot, &now);
+                return self.answer(ctx, snapshot, &now);
             }
             if tokio::time::timeout(left, status.changed()).await.is_ok() && now.scans == 0 {
                 self.tell(ctx).await;
@@ -251,37 +251,45 @@ impl Library {
             ctx.progress(part, Some(whole), format!("indexed {done} of {total} files")).await;
         }
     }
-}
 
-fn answer(
-    snapshot: Option<Arc<Snapshot>>,
-    status: &Status,
-) -> Result<(Arc<Snapshot>, Option<String>), ToolError> {
-    let progress = match status.total {
-        0 => "looking for changes".to_owned(),
-        total => format!("indexing {} of {total} files", status.done),
-    };
-    match (snapshot, &status.fault) {
-        (Some(snapshot), None) if status.scanning && status.total > 0 => {
-            Ok((snapshot, Some(format!("the index is being refreshed ({progress})"))))
+    fn answer(
+        &self,
+        ctx: &Ctx,
+        snapshot: Option<Arc<Snapshot>>,
+        status: &Status,
+    ) -> Result<(Arc<Snapshot>, Option<String>), ToolError> {
+        let progress = match status.total {
+            0 => "looking for changes".to_owned(),
+            total => format!("indexing {} of {total} files", status.done),
+        };
+        match (snapshot, &status.fault) {
+            (Some(snapshot), None) if status.scanning && status.total > 0 => {
+                Ok((snapshot, Some(format!("the index is being refreshed ({progress})"))))
+            }
+            (Some(snapshot), None) => {
+                let visible = self.visible(ctx).into_iter().map(|one| one.name.as_str());
+                let lost: Vec<&str> = visible
+                    .filter(|name| status.report.lost.iter().any(|lost| lost == name))
+                    .collect();
+                let notice = (!lost.is_empty()).then(|| {
+                    format!(
+                        "the folder of {} cannot be read; its last known state",
+                        lost.join(", ")
+                    )
+                });
+                Ok((snapshot, notice))
+            }
+            (Some(snapshot), Some(fault)) => {
+                Ok((snapshot, Some(format!("the index is not up to date: {}", fault.message))))
+            }
+            (None, Some(fault)) if !status.scanning => {
+                Err(ToolError::unavailable(fault.message.clone(), &fault.log).retry_after(FRESH))
+            }
+            (None, _) => Err(ToolError::new(
+                Kind::Unavailable,
+                format!("the documents are being read for the first time: {progress}."),
+            )
+            .retry_after(PATIENCE)),
         }
-        (Some(snapshot), None) => {
-            let lost = &status.report.lost;
-            let notice = (!lost.is_empty()).then(|| {
-                format!("the folder of {} cannot be read: its last known state", lost.join(", "))
-            });
-            Ok((snapshot, notice))
-        }
-        (Some(snapshot), Some(fault)) => {
-            Ok((snapshot, Some(format!("the index is not up to date: {}", fault.message))))
-        }
-        (None, Some(fault)) if !status.scanning => {
-            Err(ToolError::unavailable(fault.message.clone(), &fault.log).retry_after(FRESH))
-        }
-        (None, _) => Err(ToolError::new(
-            Kind::Unavailable,
-            format!("the documents are being read for the first time: {progress}."),
-        )
-        .retry_after(PATIENCE)),
     }
 }

@@ -413,12 +413,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_folder_keeps_its_documents_and_says_so() {
-        let world = World::new(&[("a/x.md", "apple")]);
+        let world = World::new(&[("a/x.md", "apple"), ("b/y.md", "pear")]);
         let docs = world.docs().await;
         fs::rename(world.path("a"), world.path("away")).expect("moved");
         assert_eq!(rescan(&docs).await.lost, ["a"]);
         let text = call::<Search>(&docs, json!({"query": "apple"})).await;
         assert!(text.contains("Note: the folder of a cannot be read"), "{text}");
+        let other = Caller { permitted: Some(&["b"]), ..Caller::default() };
+        let text = other.call::<Search>(&docs, json!({"query": "pear"})).await.expect("a hit");
+        assert!(!text.contains("Note"), "{text}");
         fs::rename(world.path("away"), world.path("a")).expect("moved");
         assert_eq!(rescan(&docs).await, report(0, 0, 0));
     }

@@ -64,6 +64,14 @@ impl World {
         Docs::open(settings, &place).await
     }
 
+    /// Opens the server while another process scans: for as long as the file is kept.
+    pub(crate) async fn open_held(&self) -> (Docs, fs::File) {
+        fs::create_dir_all(self.path("state")).expect("a folder");
+        let file = fs::File::create(self.path("state/index.lock")).expect("a lock");
+        file.lock().expect("a lock");
+        (self.open().await.expect("a server"), file)
+    }
+
     /// Opens the server and waits for the first scan.
     pub(crate) async fn docs(&self) -> Docs {
         let docs = self.open().await.expect("a server");

@@ -40,6 +40,10 @@ pub(super) fn parse(source: &str) -> Page {
     extract.into_page(number(source.lines().count()))
 }
 
+/// How many bytes of text may stand between an `id` and the heading it is taken for: as much as
+/// a link to the source.
+const NEAR: usize = 24;
+
 /// How close text is to what the page is about; only the closest is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Zone {
@@ -122,8 +126,9 @@ struct Extract {
     article: Option<Region>,
     preformatted: usize,
     heading: Option<OpenHeading>,
-    /// An `id` right before a heading: older Sphinx puts it on the section.
-    near_id: Option<String>,
+    /// The `id` of an element that a heading may begin, and how many bytes of text came since:
+    /// Sphinx and rustdoc put it on the section.
+    near_id: Option<(String, usize)>,
     /// The row that is being written, and the line it began on.
     open: String,
     open_line: u32,
@@ -149,7 +154,7 @@ impl Extract {
             ("title", _) => self.in_title = self.title.is_empty(),
             (_, Some(level)) => {
                 self.break_row(true);
-                let id = id.or_else(|| self.near_id.take());
+                let id = id.or_else(|| self.near_id.take().map(|(id, _)| id));
                 self.heading = Some(OpenHeading { level, id, text: String::new() });
                 self.open_line = line;
                 return;
@@ -167,7 +172,7 @@ impl Extract {
         }
         match (&mut self.heading, id) {
             (Some(heading), Some(id)) => heading.id = heading.id.take().or(Some(id)),
-            (None, Some(id)) => self.near_id = Some(id),
+            (None, Some(id)) => self.near_id = Some((id, 0)),
             _ => {}
         }
     }
@@ -305,9 +310,10 @@ impl Extract {
             self.open.push_str(words);
             return;
         }
-        if !blank {
-            self.near_id = None;
+        if let Some((_, since)) = &mut self.near_id {
+            *since += words.trim().len();
         }
+        self.near_id.take_if(|(_, since)| *since > NEAR);
         self.add_collapsed(words);
     }
 
@@ -350,7 +356,7 @@ impl Extract {
     fn close_heading(&mut self, line: u32) {
         let Some(heading) = self.heading.take() else { return };
         let text = clip(&heading.text, 200);
-        let text = text.trim_end_matches(['¶', '#', '§', ' ']).to_owned();
+        let text = text.trim_matches(['¶', '#', '§', ' ']).to_owned();
         if text.is_empty() {
             return;
         }
@@ -455,10 +461,11 @@ mod tests {
     fn headings_take_their_ids() {
         let page = parse(
             "<title>Site</title><section id=s><h2>A<a href=#s>¶</a></h2>x</section>\
-             <h2 id=own>B</h2><h2><a name=old></a>C</h2><h2>D d</h2>",
+             <h2 id=own>B</h2><h2><a name=old></a>C</h2><div id=far>words and words and words\
+             </div><h2>§D d</h2><section id=fn.e><a>1.0.0 · Source</a><h3>E</h3></section>",
         );
         let shown: Vec<_> = page.headings.iter().map(|h| (h.anchor.as_str(), &*h.text)).collect();
-        assert_eq!(shown, [("s", "A"), ("own", "B"), ("old", "C"), ("d-d", "D d")]);
+        assert_eq!(shown, [("s", "A"), ("own", "B"), ("old", "C"), ("d-d", "D d"), ("fn.e", "E")]);
         assert_eq!(page.title, "Site");
     }
 
