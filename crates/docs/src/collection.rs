@@ -237,7 +237,12 @@ mod tests {
 
     #[test]
     fn no_link_is_followed_wherever_it_leads() {
-        let world = World::new(&[("a/x.md", "x"), ("outside/secret.md", "secret")]);
+        let world = World::new(&[
+            ("a/x.md", "x"),
+            ("a/drafts/d.md", "excluded"),
+            ("outside/secret.md", "secret"),
+        ]);
+        symlink("drafts", world.path("a/alias")).expect("a link");
         let outside = world.path("outside");
         symlink(&outside, world.path("a/folder")).expect("a link");
         symlink(outside.join("secret.md"), world.path("a/file.md")).expect("a link");
@@ -245,9 +250,10 @@ mod tests {
         symlink("../a", world.path("a/loop")).expect("a link");
         symlink("/proc/self/root", world.path("a/magic")).expect("a link");
         check(&world, &["x.md"], 0);
-        let collection = collection(&world, &[]);
+        let collection = collection(&world, &["drafts/**"]);
         let magic = format!("magic{}/secret.md", outside.display());
-        for path in ["folder/secret.md", "file.md", "inside.md", "loop/x.md", &magic] {
+        for path in ["folder/secret.md", "alias/d.md", "file.md", "inside.md", "loop/x.md", &magic]
+        {
             assert!(matches!(collection.read(path), Err(ReadError::Missing)), "{path}");
         }
     }

@@ -18,6 +18,7 @@ mod search;
 
 mod settings;
 
+mod held;
 mod library;
 mod scan;
 

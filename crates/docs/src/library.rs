@@ -13,7 +13,8 @@ use tokio::sync::watch;
 
 use crate::catalogue::Snapshot;
 use crate::collection::Collection;
-use crate::scan::{self, Held};
+use crate::held::Held;
+use crate::scan;
 
 /// How long after a scan no other is made.
 const FRESH: Duration = Duration::from_secs(5);

@@ -4,19 +4,17 @@
 //! meets a full disk, leaves the last complete index. Processes of the same server take turns by
 //! a lock on a file beside the index; whoever comes second finds nothing left to do.
 
-use std::collections::BTreeMap;
-use std::fs::File;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest as _, Sha256};
 use tantivy::{IndexWriter, TantivyDocument, TantivyError};
 
-use crate::catalogue::{self, Catalogue, FileRecord, Snapshot};
+use crate::catalogue::{Catalogue, FileRecord, Snapshot};
 use crate::collection::{Collection, ReadError, Stamp};
-use crate::index::{self, Fields, Opened};
+use crate::held::{Held, hash, take_turn};
+use crate::index;
 use crate::library::{Fault, Library, Report};
 use crate::page::Page;
 
@@ -59,59 +57,6 @@ pub(crate) fn run(library: &Library) -> Result<Report, Fault> {
         let log = "a panic during the scan".to_owned();
         Err(Fault { message: message.to_owned(), log })
     })
-}
-
-/// What is kept open between scans.
-pub(crate) struct Held {
-    opened: Opened,
-    fields: Fields,
-    /// The commit the catalogue belongs to.
-    opstamp: u64,
-    /// The payload of commits made with today's settings.
-    payload: String,
-    catalogue: Arc<Catalogue>,
-}
-
-impl Held {
-    /// Opens the index; publishes it if it was built with the same settings.
-    fn open(library: &Library) -> Result<Self, TantivyError> {
-        Self::new(library, index::open(&library.folder)?)
-    }
-
-    fn rebuild(library: &Library, reason: &TantivyError) -> Result<Self, TantivyError> {
-        tracing::info!("the documentation index is built anew: {reason}");
-        library.withdraw();
-        Self::new(library, index::rebuild(&library.folder)?)
-    }
-
-    fn new(library: &Library, opened: Opened) -> Result<Self, TantivyError> {
-        let (_, fields) = index::schema();
-        let opstamp = opened.index.load_metas()?.opstamp;
-        let searcher = opened.reader.searcher();
-        let catalogue = Arc::new(catalogue::load(&searcher, &fields)?);
-        let payload = index::payload(&digest(&library.collections));
-        if opened.payload.as_ref() == Some(&payload) {
-            library.publish(Snapshot { searcher, fields, catalogue: Arc::clone(&catalogue) });
-        }
-        Ok(Self { opened, fields, opstamp, payload, catalogue })
-    }
-
-    /// Whether no other process has written, or removed, the index since.
-    fn is_current(&self) -> bool {
-        let metas = self.opened.index.load_metas();
-        metas.is_ok_and(|metas| {
-            metas.opstamp == self.opstamp && metas.payload == self.opened.payload
-        })
-    }
-
-    /// Whether the index was built with today's settings.
-    fn is_ours(&self) -> bool {
-        self.opened.payload.as_ref() == Some(&self.payload)
-    }
-
-    fn record(&self, collection: &str, path: &str) -> Option<&FileRecord> {
-        self.catalogue.get(collection)?.get(path)
-    }
 }
 
 /// One scan, while it holds the lock.
@@ -287,18 +232,6 @@ fn gone(known: &Catalogue, next: &Catalogue) -> Vec<(String, String)> {
     gone
 }
 
-/// Waits until no other process scans into this folder. Where the file system knows no locks,
-/// the index's own lock still keeps writers apart.
-fn take_turn(folder: &Path) -> std::io::Result<Option<File>> {
-    let path = folder.with_extension("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    match file.lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// A fault of the index's folder. The caller learns its last two names only.
 fn unwritable(folder: &Path, error: &TantivyError) -> Fault {
     let names: Vec<_> = folder.iter().map(std::ffi::OsStr::to_string_lossy).collect();
@@ -311,27 +244,14 @@ fn unwritable(folder: &Path, error: &TantivyError) -> Fault {
     }
 }
 
-/// A digest of what decides which files belong to the index.
-fn digest(collections: &[Collection]) -> String {
-    let folders: BTreeMap<_, _> =
-        collections.iter().map(|one| (one.name.as_str(), one.identity())).collect();
-    hash(format!("{folders:?}").as_bytes())
-}
-
 fn is_recent(stamp: Stamp) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Duration::from_nanos(stamp.changed) + RACE > now
 }
 
-fn hash(bytes: &[u8]) -> String {
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
-    let number = digest.iter().take(16).fold(0u128, |number, byte| number << 8 | u128::from(*byte));
-    format!("{number:032x}")
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
 
     use serde_json::json;
 

@@ -3,6 +3,8 @@
 //! Only the tokenizer of a browser's parser is used: no tree, so that neither depth nor missing
 //! end tags can hurt. What is chrome (navigation, scripts, hidden elements) is left out.
 
+mod element;
+
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
+use self::element::{Region, attribute, breaks, is_chrome, level_of};
 use super::anchor::Anchors;
 use super::{Heading, Page, Row, clip, number};
 
@@ -83,29 +86,6 @@ impl TokenSink for Sink {
     }
 }
 
-/// An element whose end is awaited: its name, and how many of that name are open.
-struct Region {
-    name: String,
-    depth: usize,
-}
-
-impl Region {
-    fn new(tag: &Tag) -> Self {
-        Self { name: tag.name.to_string(), depth: 1 }
-    }
-
-    /// Follows a tag of any name; `true` when the region ends with it.
-    fn follow(&mut self, name: &str, kind: TagKind) -> bool {
-        if self.name == name {
-            match kind {
-                TagKind::StartTag => self.depth += 1,
-                TagKind::EndTag => self.depth -= 1,
-            }
-        }
-        self.depth == 0
-    }
-}
-
 struct OpenHeading {
     level: u8,
     id: Option<String>,
@@ -143,7 +123,7 @@ impl Extract {
             skipped.follow(name, TagKind::StartTag);
             return;
         }
-        if self.is_chrome(tag) {
+        if is_chrome(tag, self.zone() == Zone::Body) {
             self.break_at(name);
             self.skipped = Some(Region::new(tag));
             return;
@@ -228,29 +208,9 @@ impl Extract {
         }
     }
 
-    fn is_chrome(&self, tag: &Tag) -> bool {
-        let hidden = attribute(tag, "hidden").is_some()
-            || attribute(tag, "aria-hidden").as_deref() == Some("true");
-        match &*tag.name {
-            "script" | "style" | "nav" | "noscript" | "template" | "iframe" | "object"
-            | "button" | "dialog" | "select" | "textarea" => true,
-            "svg" => !tag.self_closing,
-            "header" | "footer" | "aside" => self.zone() == Zone::Body,
-            // Only elements whose end tag cannot be left out.
-            "div" | "span" | "section" | "a" | "pre" | "code" => hidden,
-            _ => false,
-        }
-    }
-
     fn break_at(&mut self, name: &str) {
-        match name {
-            "p" | "pre" | "table" | "ul" | "ol" | "dl" | "blockquote" | "section" | "article"
-            | "main" | "figure" | "hr" | "details" | "form" | "fieldset" => self.break_row(true),
-            "div" | "li" | "tr" | "br" | "dt" | "dd" | "thead" | "tbody" | "summary"
-            | "caption" | "figcaption" | "address" | "body" | "header" | "footer" | "aside" => {
-                self.break_row(false);
-            }
-            _ => {}
+        if let Some(gap) = breaks(name) {
+            self.break_row(gap);
         }
     }
 
@@ -404,18 +364,6 @@ impl Extract {
         page.title = first.map_or_else(|| clip(&self.title, 200), |first| first.text.clone());
         page
     }
-}
-
-fn level_of(name: &str) -> Option<u8> {
-    match name.as_bytes() {
-        [b'h', digit @ b'1'..=b'6'] => Some(digit - b'0'),
-        _ => None,
-    }
-}
-
-fn attribute(tag: &Tag, name: &str) -> Option<String> {
-    let found = tag.attrs.iter().find(|attribute| &*attribute.name.local == name)?;
-    Some(found.value.to_string())
 }
 
 #[cfg(test)]
