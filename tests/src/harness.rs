@@ -1,1 +1,139 @@
-//! Starting real processes and speaking to them.
+//! Starting real processes and speaking to them, over pipes and over HTTP.
+
+mod http;
+mod stdio;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+pub use http::{HttpServer, Reply};
+pub use stdio::Session;
+
+/// How long anything may take before a test calls it a hang.
+pub const HANG: Duration = Duration::from_secs(60);
+
+/// The protocol revisions the product serves.
+pub const REVISIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];
+
+/// A program built from this workspace, beside the running test.
+pub fn program(name: &str) -> PathBuf {
+    let here = std::env::current_exe().expect("the path of this test");
+    let folder = here.ancestors().find(|folder| folder.join(name).is_file());
+    let folder = folder.unwrap_or_else(|| {
+        panic!("`{name}` is not built; build it with: cargo build --workspace --bins")
+    });
+    folder.join(name)
+}
+
+/// The product.
+pub fn suite() -> PathBuf {
+    program("suite")
+}
+
+/// The product's command line with the fixture server.
+pub fn fixture() -> PathBuf {
+    program("fixture")
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("the workspace").to_owned()
+}
+
+/// A temporary folder with a servers.toml.
+pub struct Folder {
+    /// The folder.
+    pub dir: tempfile::TempDir,
+}
+
+impl Folder {
+    /// A folder with this servers.toml.
+    pub fn new(servers: &str) -> Self {
+        let folder = Self { dir: tempfile::tempdir().expect("a folder") };
+        folder.write("servers.toml", servers);
+        folder
+    }
+
+    /// A folder for the fixture server, where everybody may do everything.
+    pub fn fixture(extra: &str) -> Self {
+        Self::new(&format!(
+            "[people]\n\"*\" = [\"all\"]\n[roles.all]\ntools = [\"*\"]\n\
+             [servers.test]\npurpose = \"Be tested in every way.\"\nowner = \"tests\"\n{extra}"
+        ))
+    }
+
+    /// A folder with a small collection of documents, which everybody may read.
+    pub fn docs() -> Self {
+        let folder = Self::new(
+            "[people]\n\"*\" = [\"reader\"]\n[roles.reader]\ntools = [\"docs_*\"]\n\
+             targets = { collection = [\"handbook\"] }\n\
+             [servers.docs]\npurpose = \"Answer from the handbook.\"\nowner = \"tests\"\n\
+             [[servers.docs.collections]]\nname = \"handbook\"\npath = \"handbook\"\n\
+             [[servers.docs.collections]]\nname = \"secret\"\npath = \"secret\"\n",
+        );
+        folder.write(
+            "handbook/leave.md",
+            "# Leave\n\n## Parental leave\n\nParents take sixteen weeks of leave.\n\n\
+             ## Sick leave\n\nTell your team before ten o'clock.\n",
+        );
+        folder.write("handbook/travel.html", "<main><h1 id=\"t\">Travel</h1>\n<p>Book trains first.</p></main>\n");
+        folder.write("handbook/notes.txt", "Lunch is at noon.\n");
+        folder.write("secret/salaries.md", "# Salaries\n\nNobody may read about parental salaries.\n");
+        folder
+    }
+
+    /// Writes a file, making its folders.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(path, text).expect("written");
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// servers.toml.
+    pub fn config(&self) -> PathBuf {
+        self.path("servers.toml")
+    }
+
+    /// The records that a server left, oldest first.
+    pub fn records(&self, server: &str) -> Vec<Value> {
+        state::tail(&self.path(&format!("state/{server}/records")), usize::MAX).expect("records")
+    }
+
+    /// The records of calls only.
+    pub fn calls(&self, server: &str) -> Vec<Value> {
+        let mut records = self.records(server);
+        records.retain(|record| record["event"] == "call");
+        records
+    }
+}
+
+/// `_meta` of a request of revision 2026-07-28.
+pub fn meta() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "e2e", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {}
+    })
+}
+
+/// The parameters of `initialize`.
+pub fn initialize(revision: &str) -> Value {
+    json!({
+        "protocolVersion": revision,
+        "capabilities": {},
+        "clientInfo": {"name": "e2e", "version": "1"}
+    })
+}
+
+/// The first text of a tool's answer.
+pub fn text(answer: &Value) -> &str {
+    answer["result"]["content"][0]["text"].as_str().unwrap_or_default()
+}

@@ -311,7 +311,7 @@ impl Call {
             Request::Resource { .. } => format!("there is no {kind} `{name}`; list the resources."),
             _ => {
                 let seen = self.seen();
-                format!("{kind} {}.", contract::schema::unknown(&name, &seen))
+                sentence(format!("{kind} {}", contract::schema::unknown(&name, &seen)))
             }
         };
         ToolError::not_found(message)
@@ -334,7 +334,7 @@ impl Call {
     fn validate(&self, inner: &Inner, entry: &Entry) -> Result<Prepared, ToolError> {
         let faults = entry.faults(&self.arguments);
         if !faults.is_empty() {
-            return Err(ToolError::invalid(format!("{faults}.")));
+            return Err(ToolError::invalid(sentence(faults)));
         }
         let args = self.arguments.as_object().cloned().unwrap_or_default();
         inner.catalogue.prepare(entry, args)
@@ -490,6 +490,11 @@ impl Drop for Call {
             let _ = self.record(&Err(Failure::Abandoned));
         }
     }
+}
+
+/// Ends a text with a full stop, unless it ends with a mark already.
+fn sentence(text: String) -> String {
+    if text.ends_with(['.', '?', '!']) { text } else { text + "." }
 }
 
 /// Step 6. Collecting approvals is not built yet: what needs one does not run.

@@ -88,7 +88,7 @@ pub fn main(launchers: &'static [Launcher]) -> ExitCode {
         Ok(Command::Tools { server }) => finish(tools::run(&source, launchers, server.as_deref())),
         Ok(Command::Call(args)) => finish(call::run(&source, launchers, &args)),
         Ok(Command::Demo) => finish(demo::run()),
-        Ok(Command::Schemas { folder }) => finish(schemas::run(launchers, &folder)),
+        Ok(Command::Schemas { folder }) => finish(schemas::run(&source, launchers, &folder)),
         Err(error) => error.exit(),
     }
 }
