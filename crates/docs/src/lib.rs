@@ -1,15 +1,14 @@
 //! The server `suite docs`: search and read approved documentation.
 //!
 //! It answers from folders the operator names, from a lexical index it keeps in its own folder,
-//! and cites true source lines. Three tools: [`docs_search`](search), [`docs_read`](read) and
-//! [`docs_outline`](outline).
+//! and cites true source lines. Three tools: `docs_search`, `docs_read` and `docs_outline`.
 //!
 //! What it deliberately does not do: it never writes to a collection, follows no symbolic link,
 //! opens no network connection, watches nothing while nobody asks, and knows no user: what a
 //! caller may see is asked of [`contract::Ctx::permits`], collection by collection.
 //!
-//! Where to start reading: [`search`] (a tool from its contract to its answer), then [`library`]
-//! (which state a call answers from), [`scan`] (how the index follows the folders) and [`page`]
+//! Where to start reading: `search` (a tool from its contract to its answer), then `library`
+//! (which state a call answers from), `scan` (how the index follows the folders) and `page`
 //! (how a file becomes passages).
 
 mod outline;

@@ -205,7 +205,10 @@ impl Pen {
             writer
         } else {
             let threads = if self.files < MANY { 1 } else { 2 };
-            held.opened.index.writer_with_num_threads(threads, threads * MEMORY)?
+            let writer = held.opened.index.writer_with_num_threads(threads, threads * MEMORY)?;
+            // What a killed process or a full disk left half-written would take space for ever.
+            writer.garbage_collect_files().wait()?;
+            writer
         };
         Ok(self.writer.insert(made))
     }
@@ -394,6 +397,31 @@ mod tests {
         fs::remove_dir_all(world.path("state/index")).expect("removed");
         check(&docs, "apple", &["a/x.md"]).await;
         assert_eq!(rescan(&docs).await, report(1, 1, 0));
+        check(&docs, "apple", &["a/x.md"]).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_never_committed_is_not_seen_and_is_cleared_away() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        drop(world.docs().await);
+        let opened = index::open(&world.path("state/index")).expect("an index");
+        let mut writer: IndexWriter<TantivyDocument> =
+            opened.index.writer_with_num_threads(1, MEMORY).expect("a writer");
+        writer.delete_all_documents().expect("deleted");
+        drop(writer.prepare_commit().expect("segments on disk"));
+        drop(writer);
+        let docs = world.docs().await;
+        assert_eq!(settled(&docs).await, report(0, 0, 0));
+        check(&docs, "apple", &["a/x.md"]).await;
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_panics_is_opened_anew() {
+        let world = World::new(&[("a/x.md", "apple")]);
+        let docs = world.docs().await;
+        let broken: Result<(), _> = docs.library.blocking(|| panic!("damaged")).await;
+        let error = broken.expect_err("an error");
+        assert_eq!(error.kind, contract::Kind::Unavailable);
         check(&docs, "apple", &["a/x.md"]).await;
     }
 
