@@ -253,6 +253,9 @@ fn unknown_path(library: &Library, args: &Args) -> ToolError {
     unknown_file(catalogue, &args.collection, &args.path)
 }
 
+/// How many known texts are compared with a wrong one: half a million would take seconds.
+const COMPARED: usize = 20_000;
+
 /// The known texts most like `wanted`, judged by their first 120 characters; the last part of
 /// a path counts as much as the whole.
 fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
@@ -264,6 +267,7 @@ fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>, count: usize)
     }
     let (whole, name) = (short(wanted), short(last(wanted)));
     let mut scored: Vec<(f64, &str)> = known
+        .take(COMPARED)
         .map(|candidate| {
             let by_whole = strsim::jaro_winkler(&whole, &short(candidate));
             let by_name = strsim::jaro_winkler(&name, &short(last(candidate)));
