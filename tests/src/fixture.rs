@@ -1,17 +1,42 @@
-//! The fixture server.
+//! The fixture server: on the product's own runtime, tools that no product should have.
+//!
+//! What the conformance suite asks for is in [`answers`], [`notices`], [`questions`],
+//! [`resources`] and [`prompts`]; its scenarios name the tools and say what they answer. What the
+//! robustness tests need is in [`work`] (slow, blocking, panicking), [`dangers`] (hostile, huge,
+//! leaking), [`shapes`] (records, tables) and [`acting`] (more than reading); [`canned`] are tools
+//! declared in configuration.
 
-use contract::ctx::Ctx;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
 use contract::{
-    Approval, Contract, Effect, Limit, Part, Place, Registry, Secret, SecretRef, Server, Size,
-    StartError, Target, Text, Tool, ToolError,
+    Approval, Contract, Ctx, Effect, Limit, Part, Place, Prompt, Registry, Resource, ResourceCall,
+    Secret, SecretRef, Server, Size, StartError, Target, Template, Text, Tool, ToolError,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::time::Duration;
+use serde_json::{Map, Value};
+
+mod acting;
+mod answers;
+mod canned;
+mod dangers;
+mod notices;
+mod prompts;
+mod questions;
+mod resources;
+mod shapes;
+mod work;
+
+pub use canned::Canned;
 
 /// The fixture.
 pub struct Fixture {
-    secret: Option<Secret>,
+    canary: Option<Secret>,
+    canned: Vec<Canned>,
+    state: PathBuf,
+    work: Arc<work::Tally>,
 }
 
 /// Its settings.
@@ -20,22 +45,98 @@ pub struct Fixture {
 pub struct Settings {
     /// A secret that must never be seen.
     pub canary: Option<SecretRef>,
+    /// Tools that always answer the same.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub canned: Vec<canned::Table>,
 }
 
 impl Server for Fixture {
     const NAME: &'static str = "test";
     const TITLE: &'static str = "Fixture";
     const INSTRUCTIONS: &'static str = "A server for tests.";
+    const LOGS: bool = true;
+    const SUBSCRIBES: bool = true;
     type Settings = Settings;
 
     async fn open(settings: Settings, place: &Place) -> Result<Self, StartError> {
-        let secret = settings.canary.map(|reference| place.secret(&reference)).transpose()?;
-        Ok(Self { secret })
+        Ok(Self {
+            canary: settings.canary.map(|reference| place.secret(&reference)).transpose()?,
+            canned: settings.canned.into_iter().map(Canned::new).collect(),
+            state: place.state().to_owned(),
+            work: Arc::default(),
+        })
     }
 
     fn tools<R: Registry<Self>>(&self, registry: &mut R) {
         registry.add::<Echo>();
+        answers::register(registry);
+        notices::register(registry);
+        questions::register(registry);
+        registry.add::<resources::Read>();
+        work::register(registry);
+        dangers::register(registry);
+        shapes::register(registry);
+        acting::register(registry);
+        for canned in &self.canned {
+            registry.add_configured(canned.clone());
+        }
     }
+
+    async fn resources(&self) -> Vec<Resource> {
+        resources::list()
+    }
+
+    fn templates(&self) -> Vec<Template> {
+        vec![resources::TEMPLATE]
+    }
+
+    fn resource(&self, uri: &str) -> Option<ResourceCall> {
+        resources::call(uri)
+    }
+
+    fn prompts(&self) -> Vec<Prompt> {
+        prompts::list()
+    }
+
+    async fn prompt(
+        &self,
+        ctx: &Ctx,
+        name: &str,
+        args: Map<String, Value>,
+    ) -> Result<Vec<Part>, ToolError> {
+        prompts::render(ctx, name, &args).await
+    }
+
+    fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target> {
+        let known: &[&str] = match (owner, argument) {
+            ("test_prompt_with_arguments", "arg1") => &["paris", "park", "party"],
+            (uri, "id") if uri == resources::TEMPLATE.uri => resources::IDS,
+            _ => &[],
+        };
+        let fitting = known.iter().filter(|value| value.starts_with(prefix));
+        fitting.map(|value| Target::one("completion", *value)).collect()
+    }
+}
+
+/// The contract of a fixture tool that reads: harmless, fast, never limited.
+const fn reads(name: &'static str, title: &'static str, purpose: &'static str) -> Contract {
+    Contract {
+        name,
+        title,
+        purpose,
+        effect: Effect::Reads,
+        approval: Approval::None,
+        limit: Limit::per_second(1_000_000),
+        timeout: Duration::from_secs(10),
+        size: Size::tokens(2_000),
+        verified_by: None,
+    }
+}
+
+/// A text of one part.
+fn text(text: impl Into<String>) -> Text {
+    Text { parts: vec![Part::Text(text.into())], more: None }
 }
 
 /// Answers at once.
@@ -54,28 +155,13 @@ impl Tool for Echo {
     type Server = Fixture;
     type Args = EchoArgs;
     type Out = Text;
-    const CONTRACT: Contract = Contract {
-        name: "test_echo",
-        title: "Echo",
-        purpose: "Says what it is told.",
-        effect: Effect::Reads,
-        approval: Approval::None,
-        limit: Limit::per_second(1_000_000),
-        timeout: Duration::from_secs(10),
-        size: Size::tokens(2_000),
-        verified_by: None,
-    };
+    const CONTRACT: Contract = reads("test_echo", "Echo", "Says what it is told.");
 
     fn target(_: &EchoArgs) -> Target {
         Target::one("nothing", "echo")
     }
 
-    async fn call(server: &Fixture, _: &Ctx, args: EchoArgs) -> Result<Text, ToolError> {
-        let text = args.text.unwrap_or_else(|| "ok".to_owned());
-        let text = match &server.secret {
-            Some(secret) if text == "leak" => format!("the canary is {}", secret.expose()),
-            _ => text,
-        };
-        Ok(Text { parts: vec![Part::Text(text)], more: None })
+    async fn call(_: &Fixture, _: &Ctx, args: EchoArgs) -> Result<Text, ToolError> {
+        Ok(text(args.text.unwrap_or_else(|| "ok".to_owned())))
     }
 }
