@@ -1,1 +1,13 @@
 //! End-to-end tests: real processes, real clients, real files.
+
+mod cli;
+mod configuration;
+mod contracts;
+mod crash;
+mod demo;
+mod guard;
+mod http;
+mod judges;
+mod pipeline;
+mod robustness;
+mod stdio;

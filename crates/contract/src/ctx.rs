@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{Principal, Target, ToolError};
+use crate::{Principal, Size, Target, ToolError};
 
 /// Something only the person or the host on the other side can answer.
 #[derive(Clone, Debug)]
@@ -71,6 +71,8 @@ pub struct CtxParts {
     pub principal: Arc<Principal>,
     /// When the call ends, whatever it does.
     pub deadline: Instant,
+    /// The largest result of this call, as servers.toml has tightened it.
+    pub size: Size,
     /// Whether the caller went away; polled by long loops.
     pub cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
     /// What the transport can do.
@@ -101,6 +103,11 @@ impl Ctx {
     /// The time left before the call is ended.
     pub fn remaining(&self) -> Duration {
         self.parts.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The largest result of this call: what a tool that pages its results fits them into.
+    pub fn size(&self) -> Size {
+        self.parts.size
     }
 
     /// Whether the work is no longer wanted: the caller cancelled, or the deadline passed.

@@ -47,8 +47,8 @@ pub trait Server: Sized + Send + Sync + 'static {
     fn tools<R: Registry<Self>>(&self, registry: &mut R);
 
     /// The resources a principal may see at most; the runtime leaves out what policy forbids.
-    fn resources(&self) -> Vec<Resource> {
-        Vec::new()
+    fn resources(&self) -> impl Future<Output = Vec<Resource>> + Send {
+        async { Vec::new() }
     }
 
     /// The resource templates.

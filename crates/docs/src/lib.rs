@@ -74,9 +74,9 @@ impl Server for Docs {
         registry.add::<Outline>();
     }
 
-    fn resources(&self) -> Vec<Resource> {
+    async fn resources(&self) -> Vec<Resource> {
         self.library.refresh_if_old();
-        let Some(snapshot) = self.library.snapshot() else { return Vec::new() };
+        let Some(snapshot) = self.library.settled().await else { return Vec::new() };
         let all = snapshot.catalogue.iter().flat_map(|(collection, files)| {
             files.iter().map(move |(path, record)| Resource {
                 uri: address::address(collection, path),
@@ -262,7 +262,7 @@ mod tests {
     async fn resources_are_read_by_the_tool() {
         let world = World::new(&[("a/größe 1.md", "# Big\n\ntext\n"), ("b/y.md", "y")]);
         let docs = world.docs().await;
-        let listed = docs.resources();
+        let listed = docs.resources().await;
         assert_eq!(listed[0].uri, "docs://a/gr%C3%B6%C3%9Fe%201.md");
         assert_eq!((listed[0].name.as_str(), listed.len()), ("Big", 2));
         assert_eq!(listed[1].target, Target::one("collection", "b"));

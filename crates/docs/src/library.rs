@@ -181,6 +181,14 @@ impl Library {
         self.status.subscribe()
     }
 
+    /// What a list is made from: the snapshot once no scan runs, or what there is after
+    /// [`PATIENCE`].
+    pub(crate) async fn settled(&self) -> Option<Arc<Snapshot>> {
+        let mut status = self.status();
+        let _ = tokio::time::timeout(PATIENCE, status.wait_for(|status| !status.scanning)).await;
+        self.snapshot()
+    }
+
     /// The collections the caller may see.
     pub(crate) fn visible(&self, ctx: &Ctx) -> Vec<&Collection> {
         let permitted =

@@ -146,7 +146,7 @@ fn paged(
     total: usize,
     from: usize,
 ) -> Text {
-    let budget = CONTRACT.size.bytes().saturating_sub(FRAME + source.len());
+    let budget = ctx.size().bytes().saturating_sub(FRAME + source.len());
     let mut text = head;
     let mut shown = 0;
     for entry in entries.skip(from).take(PAGE) {

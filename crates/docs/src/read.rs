@@ -73,12 +73,13 @@ impl Tool for Read {
         let library = Arc::clone(&server.library);
         library.collection(ctx, &args.collection)?;
         // Needs no index: a new file can be read before it is found.
-        let work = move || read(&library, &args);
+        let size = if args.lines.is_some() { ctx.size() } else { ctx.size().min(DEFAULT) };
+        let work = move || read(&library, &args, size);
         server.library.blocking(work).await
     }
 }
 
-fn read(library: &Library, args: &Args) -> Result<Text, ToolError> {
+fn read(library: &Library, args: &Args, size: Size) -> Result<Text, ToolError> {
     let collections = library.collections.iter();
     let collection = collections.into_iter().find(|one| one.name == args.collection);
     let bytes = match collection.map(|collection| collection.read(&args.path)) {
@@ -96,7 +97,7 @@ fn read(library: &Library, args: &Args) -> Result<Text, ToolError> {
     };
     let page = Page::parse(&args.path, &bytes);
     let wanted = wanted(&page, args)?;
-    Ok(show(&page, &wanted, args))
+    Ok(show(&page, &wanted, args, size))
 }
 
 /// What is asked for, before the size is considered.
@@ -141,9 +142,8 @@ fn wanted(page: &Page, args: &Args) -> Result<Wanted, ToolError> {
     Ok(wanted)
 }
 
-fn show(page: &Page, wanted: &Wanted, args: &Args) -> Text {
-    let size = if args.lines.is_some() { CONTRACT.size } else { DEFAULT };
-    let budget = (size.bytes() - FRAME).saturating_sub(args.path.len());
+fn show(page: &Page, wanted: &Wanted, args: &Args, size: Size) -> Text {
+    let budget = size.bytes().saturating_sub(FRAME + args.path.len());
     let end = fitting(page, wanted.rows.clone(), budget);
     let mut text = String::new();
     for row in &page.rows[wanted.rows.start..end] {

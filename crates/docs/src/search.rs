@@ -1,6 +1,7 @@
 //! `docs_search`: the passages that answer a question best.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +78,12 @@ impl Tool for Search {
         let (snapshot, notice) = library.ready(ctx).await?;
         let limit = usize::try_from(args.limit.map_or(PAGE, u64::from)).unwrap_or(20);
         let names = collections.clone();
-        let found = library.blocking(move || find(&snapshot, &words, &names, from, limit)).await?;
+        let budget = ctx.size().bytes().saturating_sub(FRAME);
+        let found = library
+            .blocking(move || {
+                find(&snapshot, &words, &names, from..from.saturating_add(limit), budget)
+            })
+            .await?;
         let source = format!("docs://{}", args.collection.as_deref().unwrap_or("*"));
         Ok(answer(ctx, found, from, source, &collections, notice))
     }
@@ -99,16 +105,16 @@ fn find(
     snapshot: &Arc<Snapshot>,
     words: &Words,
     collections: &[String],
-    from: usize,
-    limit: usize,
+    page: Range<usize>,
+    budget: usize,
 ) -> Result<Found, ToolError> {
     let names: Vec<&str> = collections.iter().map(String::as_str).collect();
     let hits = query::search(snapshot, words, &names).map_err(ToolError::internal)?;
     let mut found =
         Found { text: String::new(), shown: 0, total: hits.len(), asked: !words.terms.is_empty() };
-    for (index, hit) in hits.iter().enumerate().skip(from).take(limit) {
+    for (index, hit) in hits.iter().enumerate().take(page.end).skip(page.start) {
         let entry = entry(snapshot, words, index + 1, hit).map_err(ToolError::internal)?;
-        if found.shown > 0 && found.text.len() + entry.len() > CONTRACT.size.bytes() - FRAME {
+        if found.shown > 0 && found.text.len() + entry.len() > budget {
             break;
         }
         found.text.push_str(&entry);
@@ -294,5 +300,9 @@ mod tests {
         let text = call::<Search>(&docs, json!({"query": "word", "limit": 20})).await;
         assert!(text.len() < CONTRACT.size.bytes(), "{}", text.len());
         assert!(text.contains("of 20 pages; next: cursor="), "{text}");
+        let tight = Caller { size: Some(Size::tokens(500)), ..Caller::default() };
+        let text = tight.call::<Search>(&docs, json!({"query": "word", "limit": 20})).await;
+        let text = text.expect("hits");
+        assert!(text.len() < Size::tokens(500).bytes() && text.contains("next: cursor="), "{text}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use contract::ctx::{BoxFuture, CtxParts};
 use contract::{
-    Channel, Ctx, Cursors, Output as _, Part, Place, Principal, Proof, Question, Server as _,
+    Channel, Ctx, Cursors, Output as _, Part, Place, Principal, Proof, Question, Server as _, Size,
     StartError, Target, Tool, ToolError,
 };
 use serde_json::{Value, json};
@@ -102,17 +102,24 @@ pub(crate) struct Caller {
     pub(crate) patience: Duration,
     /// The progress messages the caller got.
     pub(crate) heard: Arc<Mutex<Vec<String>>>,
+    /// The largest result, where it is not the tool's own.
+    pub(crate) size: Option<Size>,
 }
 
 impl Default for Caller {
     fn default() -> Self {
-        Self { permitted: None, patience: Duration::from_secs(10), heard: Arc::default() }
+        Self {
+            permitted: None,
+            patience: Duration::from_secs(10),
+            heard: Arc::default(),
+            size: None,
+        }
     }
 }
 
 impl Caller {
     /// Makes a context.
-    pub(crate) fn ctx(&self) -> Ctx {
+    pub(crate) fn ctx(&self, own: Size) -> Ctx {
         let permitted = self.permitted;
         Ctx::new(CtxParts {
             principal: Arc::new(Principal {
@@ -121,6 +128,7 @@ impl Caller {
                 roles: Vec::new(),
             }),
             deadline: Instant::now() + self.patience,
+            size: self.size.unwrap_or(own),
             cancelled: Arc::new(|| false),
             channel: Arc::new(Ear(Arc::clone(&self.heard))),
             cursors: Arc::new(PlainCursors),
@@ -138,7 +146,7 @@ impl Caller {
         args: Value,
     ) -> Result<String, ToolError> {
         let args = serde_json::from_value(args).expect("arguments");
-        let rendered = T::call(docs, &self.ctx(), args).await?.render();
+        let rendered = T::call(docs, &self.ctx(T::CONTRACT.size), args).await?.render();
         let parts = rendered.parts.into_iter().map(|part| match part {
             Part::Text(text) => text,
             Part::Untrusted { source, text } => format!("<{source}>\n{}", text.trim_end()),

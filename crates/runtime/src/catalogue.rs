@@ -265,7 +265,7 @@ impl<S: Server> Erased for Prompted<S> {
 
 /// What a server offers beside tools, with its types erased.
 trait Offers: Send + Sync {
-    fn resources(&self) -> Vec<Resource>;
+    fn resources(&self) -> BoxFuture<'_, Vec<Resource>>;
     fn resource(&self, uri: &str) -> Option<ResourceCall>;
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target>;
 }
@@ -273,8 +273,8 @@ trait Offers: Send + Sync {
 struct Offered<S>(Arc<S>);
 
 impl<S: Server> Offers for Offered<S> {
-    fn resources(&self) -> Vec<Resource> {
-        self.0.resources()
+    fn resources(&self) -> BoxFuture<'_, Vec<Resource>> {
+        Box::pin(self.0.resources())
     }
 
     fn resource(&self, uri: &str) -> Option<ResourceCall> {
@@ -453,8 +453,8 @@ impl Catalogue {
         }
     }
 
-    pub(crate) fn resources(&self) -> Vec<Resource> {
-        self.offers.resources()
+    pub(crate) async fn resources(&self) -> Vec<Resource> {
+        self.offers.resources().await
     }
 
     /// The call that reads a resource.

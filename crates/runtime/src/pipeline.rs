@@ -281,8 +281,7 @@ impl Call {
         approve(&entry)?;
         self.record_intent(&inner, &entry)?;
         let rendered = self.run(&entry, prepared, deadline).await?;
-        let size = if self.mime.is_some() { Size::CAP } else { entry.contract.size };
-        let shown = guard::result(rendered, size, &inner.redactor)?;
+        let shown = guard::result(rendered, self.size(&entry), &inner.redactor)?;
         Ok(Answer { shown, mime: self.mime })
     }
 
@@ -414,6 +413,7 @@ impl Call {
         Ctx::new(CtxParts {
             principal: Arc::clone(&self.caller.principal),
             deadline,
+            size: self.size(entry),
             cancelled: Arc::new(move || cancelled.is_cancelled()),
             channel: Arc::clone(&self.caller.channel),
             cursors: Arc::new(CallCursors { sealer: self.pipeline.inner.sealer.clone(), bond }),
@@ -421,6 +421,11 @@ impl Call {
                 policy.decide(&principal.roles, name, Some(target)).allowed
             }),
         })
+    }
+
+    /// A resource is attached whole, as far as hosts take it; a tool's answer has its budget.
+    fn size(&self, entry: &Entry) -> Size {
+        if self.mime.is_some() { Size::CAP } else { entry.contract.size }
     }
 
     fn guard_failure(&self, failure: Failure) -> Failure {
@@ -577,7 +582,6 @@ fn outcome(result: &Result<Answer, Failure>, decision: Option<&Decided>) -> Outc
     let Some(error) = failure.error() else { return Outcome::Abandoned };
     match error.kind {
         _ if decision.is_some_and(|decision| !decision.allowed) => Outcome::Denied,
-        _ if error.pending.is_some() => Outcome::Pending,
         _ if matches!(failure, Failure::Unknown(_)) => Outcome::Denied,
         Kind::Invalid => Outcome::Invalid,
         Kind::Denied => Outcome::Denied,

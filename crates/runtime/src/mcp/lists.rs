@@ -41,8 +41,8 @@ impl Adapter {
         Ok(Page { items, next })
     }
 
-    pub(super) fn visible_resources(&self) -> Vec<Resource> {
-        let resources = self.pipeline.catalogue().resources().into_iter();
+    pub(super) async fn visible_resources(&self) -> Vec<Resource> {
+        let resources = self.pipeline.catalogue().resources().await.into_iter();
         let permitted = resources.filter(|resource| {
             self.pipeline.permits(&self.principal, resource.tool, &resource.target)
         });
