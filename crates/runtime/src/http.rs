@@ -69,12 +69,13 @@ pub async fn serve(
     options: Options,
     stop: Stop,
 ) -> std::io::Result<()> {
+    let address = listener.local_addr()?;
     let listener = listener.tap_io(|stream| {
         // Without it, Nagle's algorithm adds 40 ms to many answers.
         let _ = stream.set_nodelay(true);
     });
     let stopping = stop.clone();
-    let served = axum::serve(listener, router(adapter, options, &stop))
+    let served = axum::serve(listener, router(adapter, options, address, &stop))
         .with_graceful_shutdown(async move { stopping.wait().await });
     tokio::select! {
         result = served.into_future() => result,
@@ -82,20 +83,24 @@ pub async fn serve(
     }
 }
 
-fn router(adapter: Adapter, options: Options, stop: &Stop) -> Router {
+fn router(adapter: Adapter, options: Options, address: SocketAddr, stop: &Stop) -> Router {
     let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     hosts.extend(options.hosts);
+    // A page that comes from this very address is ours.
+    let mut origins =
+        vec![format!("http://{address}"), format!("http://localhost:{}", address.port())];
+    origins.extend(options.origins);
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_legacy_session_mode(options.sessions > 0)
         .with_sse_retry(None)
         .with_allowed_hosts(hosts)
-        .with_allowed_origins(options.origins)
+        .with_allowed_origins(origins)
         .enforce_origin_validation()
         .with_max_request_body_bytes(LONGEST_LINE)
         .with_cancellation_token(stop.hard());
     let sessions = Arc::new(sessions::Capped::new(options.sessions));
-    let service = StreamableHttpService::new(move || Ok(adapter.clone()), sessions, config);
+    let service = StreamableHttpService::new(move || Ok(adapter.another()), sessions, config);
     let gate = Arc::new(Semaphore::new(REQUESTS));
     Router::new()
         .route_service(PATH, service)

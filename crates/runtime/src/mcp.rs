@@ -8,6 +8,7 @@ mod lists;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use contract::{Channel, Client, Principal, Target};
 use rmcp::model::{
@@ -22,7 +23,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData as McpError, ServerHandler};
 use serde_json::{Map, Value};
 
-use self::channel::{Conversation, Rounds};
+use self::channel::{Conversation, Rounds, severity};
 use crate::pipeline::{Answer, Caller, Failure, Pipeline, Request};
 use crate::seal::Bond;
 
@@ -40,13 +41,27 @@ pub struct Adapter {
     principal: Arc<Principal>,
     transport: &'static str,
     tools: Arc<Vec<Tool>>,
+    /// What `logging/setLevel` asked for in this session.
+    floor: Arc<AtomicU8>,
 }
 
 impl Adapter {
     /// Serves `pipeline` to `principal` over `transport` (`stdio` or `http`).
     pub fn new(pipeline: Pipeline, principal: Principal, transport: &'static str) -> Self {
         let tools = pipeline.catalogue().tools().map(|entry| convert::tool(entry)).collect();
-        Self { pipeline, principal: Arc::new(principal), transport, tools: Arc::new(tools) }
+        Self {
+            pipeline,
+            principal: Arc::new(principal),
+            transport,
+            tools: Arc::new(tools),
+            floor: Arc::default(),
+        }
+    }
+
+    /// The same, for another session: what one session sets, no other sees.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { floor: Arc::default(), ..self.clone() }
     }
 
     /// Whether the request is of a revision that can pause a call to ask (2026-07-28 and later).
@@ -84,11 +99,20 @@ impl Adapter {
         let bond = self.bond(&request);
         let modern = Self::is_modern(context);
         let rounds = if modern { Some(self.rounds(&bond, carried).map_err(Err)?) } else { None };
-        let channel = Arc::new(Conversation::new(context.clone(), rounds.clone()));
+        let floor = match (modern, context.meta.log_level()) {
+            (true, level) => level.map(severity),
+            (false, _) => Some(self.floor.load(Ordering::Relaxed)),
+        };
+        let channel = Arc::new(Conversation::new(context.clone(), rounds.clone(), floor));
         let result = self.pipeline.call(&self.caller(context, channel), request).await;
         if let (Err(Failure::Error(error)), Some(rounds)) = (&result, rounds)
             && let Some(pending) = &error.pending
         {
+            if let Some(lacking) = channel::lacking(context, pending) {
+                let mut refusal = McpError::missing_required_client_capability(lacking);
+                refusal.message = error.text().into();
+                return Err(Err(refusal));
+            }
             let state = self.pipeline.sealer().seal(&bond, &rounds.answers);
             return Err(channel::input_required(pending, state));
         }
@@ -162,7 +186,12 @@ impl ServerHandler for Adapter {
     }
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, McpError> {
-        let result = DiscoverResult::from_server_info(REVISIONS.to_vec(), self.get_info());
+        let mut info = self.get_info();
+        if let Some(resources) = &mut info.capabilities.resources {
+            // Since 2026-07-28 it means `subscriptions/listen`, which is not served.
+            resources.subscribe = None;
+        }
+        let result = DiscoverResult::from_server_info(REVISIONS.to_vec(), info);
         Ok(result.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
@@ -324,14 +353,14 @@ impl ServerHandler for Adapter {
     #[expect(deprecated, reason = "older revisions still set a level")]
     async fn set_level(
         &self,
-        _: rmcp::model::SetLevelRequestParams,
-        _: RequestContext<RoleServer>,
+        params: rmcp::model::SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), McpError> {
-        if self.pipeline.catalogue().logs {
-            Ok(())
-        } else {
-            Err(McpError::method_not_found::<rmcp::model::SetLevelRequestMethod>())
+        if !self.pipeline.catalogue().logs || Self::is_modern(&context) {
+            return Err(McpError::method_not_found::<rmcp::model::SetLevelRequestMethod>());
         }
+        self.floor.store(severity(params.level), Ordering::Relaxed);
+        Ok(())
     }
 
     async fn subscribe(
@@ -353,10 +382,11 @@ impl ServerHandler for Adapter {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, McpError> {
         // A known method whose parameters do not parse arrives here, too.
-        if KNOWN.contains(&request.method.as_str()) {
+        let known = KNOWN.contains(&request.method.as_str());
+        if known && !(request.method == "initialize" && Self::is_modern(&context)) {
             let message = format!("the parameters of {} are malformed", request.method);
             return Err(McpError::invalid_params(message, None));
         }

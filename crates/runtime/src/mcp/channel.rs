@@ -13,6 +13,14 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
 
+/// How severe a log message is: from 0, debug, to 7, emergency.
+pub(super) type Severity = u8;
+
+#[expect(deprecated, reason = "older revisions still have log messages")]
+pub(super) fn severity(level: rmcp::model::LoggingLevel) -> Severity {
+    level as Severity
+}
+
 /// The answers given in earlier rounds of one call.
 #[derive(Clone, Default)]
 pub(super) struct Rounds {
@@ -24,23 +32,20 @@ pub(super) struct Conversation {
     context: RequestContext<RoleServer>,
     /// `None`: the client can be asked during the call.
     rounds: Option<Rounds>,
+    /// The least severe log messages that are sent; `None` sends none.
+    floor: Option<Severity>,
 }
 
 impl Conversation {
-    pub(super) fn new(context: RequestContext<RoleServer>, rounds: Option<Rounds>) -> Self {
-        Self { context, rounds }
-    }
-
-    /// The questions this client can answer at all.
-    fn supported(&self, question: &Question) -> bool {
-        let capabilities = self.context.client_capabilities().unwrap_or_default();
-        supports(&capabilities, question)
+    pub(super) fn new(
+        context: RequestContext<RoleServer>,
+        rounds: Option<Rounds>,
+        floor: Option<Severity>,
+    ) -> Self {
+        Self { context, rounds, floor }
     }
 
     async fn ask_now(&self, question: &Question) -> Result<Value, ToolError> {
-        if !self.supported(question) {
-            return Err(incapable(&BTreeSet::from([name(question)])));
-        }
         let failed = |error: rmcp::ServiceError| {
             ToolError::unavailable(
                 "the host did not answer a question this call depends on.",
@@ -99,6 +104,9 @@ impl Channel for Conversation {
     fn log(&self, level: &'static str, data: Value) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let Ok(level) = serde_json::from_value(json!(level)) else { return };
+            if self.floor.is_none_or(|floor| severity(level) < floor) {
+                return;
+            }
             let params = rmcp::model::LoggingMessageNotificationParam::new(level, data);
             let _ = self.context.peer.notify_logging_message(params).await;
         })
@@ -109,7 +117,9 @@ impl Channel for Conversation {
         questions: BTreeMap<String, Question>,
     ) -> BoxFuture<'_, Result<BTreeMap<String, Value>, ToolError>> {
         Box::pin(async move {
+            let capabilities = self.context.client_capabilities().unwrap_or_default();
             let Some(rounds) = &self.rounds else {
+                answerable(&capabilities, &questions)?;
                 let mut answers = BTreeMap::new();
                 for (key, question) in &questions {
                     answers.insert(key.clone(), self.ask_now(question).await?);
@@ -131,11 +141,7 @@ impl Channel for Conversation {
             if open.is_empty() {
                 return Ok(answers);
             }
-            let missing: BTreeSet<&str> =
-                open.values().filter(|question| !self.supported(question)).map(name).collect();
-            if !missing.is_empty() {
-                return Err(incapable(&missing));
-            }
+            answerable(&capabilities, &open)?;
             let mut error = ToolError::new(Kind::ApprovalNeeded, "an answer is needed.");
             error.pending = Some(Box::new(Pending { questions: open }));
             Err(error)
@@ -162,12 +168,40 @@ fn name(question: &Question) -> &'static str {
     }
 }
 
-fn incapable(missing: &BTreeSet<&str>) -> ToolError {
-    let names = missing.iter().copied().collect::<Vec<_>>().join(", ");
-    ToolError::new(
-        Kind::Unavailable,
-        format!("this call needs a host that offers {names}; yours does not."),
-    )
+/// Whether the client can answer all of these questions. The error carries those it cannot.
+fn answerable(
+    capabilities: &ClientCapabilities,
+    questions: &BTreeMap<String, Question>,
+) -> Result<(), ToolError> {
+    let unanswerable = questions.iter().filter(|(_, question)| !supports(capabilities, question));
+    let unanswerable: BTreeMap<String, Question> =
+        unanswerable.map(|(key, question)| (key.clone(), question.clone())).collect();
+    if unanswerable.is_empty() {
+        return Ok(());
+    }
+    let names: BTreeSet<&str> = unanswerable.values().map(name).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let message = format!("this call needs a host that offers {names}; yours does not.");
+    let mut error = ToolError::new(Kind::Unavailable, message);
+    error.pending = Some(Box::new(Pending { questions: unanswerable }));
+    Err(error)
+}
+
+/// What the client would have to offer to answer the questions; `None` where it offers it all.
+pub(super) fn lacking(
+    context: &RequestContext<RoleServer>,
+    pending: &Pending,
+) -> Option<ClientCapabilities> {
+    let offered = context.client_capabilities().unwrap_or_default();
+    let mut lacking = ClientCapabilities::default();
+    for question in pending.questions.values().filter(|question| !supports(&offered, question)) {
+        match question {
+            Question::Form { .. } => lacking.elicitation = Some(Default::default()),
+            Question::Sample(_) => lacking.sampling = Some(Default::default()),
+            Question::Roots => lacking.roots = Some(Default::default()),
+        }
+    }
+    (lacking != ClientCapabilities::default()).then_some(lacking)
 }
 
 /// Whether an answer has the form of one: what does not is asked again.
