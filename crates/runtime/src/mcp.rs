@@ -243,7 +243,7 @@ impl ServerHandler for Adapter {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, McpError> {
         self.requires_resources::<rmcp::model::ListResourcesRequestMethod>()?;
-        let page = self.page("resources/list", request, self.visible_resources())?;
+        let page = self.page("resources/list", request, self.visible_resources().await)?;
         let mut result = ListResourcesResult::with_all_items(page.items);
         result.next_cursor = page.next;
         if Self::is_modern(&context) {
@@ -435,4 +435,10 @@ impl Adapter {
     fn may_complete(&self, tool: &str, target: &Target) -> bool {
         self.pipeline.permits(&self.principal, tool, target)
     }
+}
+
+/// The definitions of all tools as they stand on the wire, whoever may see them.
+pub fn definitions(catalogue: &crate::Catalogue) -> Value {
+    let tools = catalogue.tools().map(|entry| serde_json::to_value(convert::tool(entry)));
+    tools.map(Result::unwrap_or_default).collect()
 }
