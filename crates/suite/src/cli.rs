@@ -47,7 +47,7 @@ enum Command {
     },
     /// Call one tool through the same pipeline, from the terminal
     ///
-    /// Example: suite call docs_search query="rate limits" limit=3
+    /// Example: `suite call docs_search query="rate limits" limit=3`
     Call(call::CallArgs),
     /// Show the main job on embedded defaults: no key, no network, nothing left behind
     Demo,

@@ -10,7 +10,11 @@ use serde_json::{Map, Value, json};
 use crate::assemble::{self, Source};
 use crate::{Launcher, check, settings};
 
-pub(crate) fn run(source: &Source, launchers: &[Launcher], folder: &Path) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(
+    source: &Source,
+    launchers: &[Launcher],
+    folder: &Path,
+) -> anyhow::Result<ExitCode> {
     write(&folder.join("servers.schema.json"), &settings::file_schema(launchers))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(tools(source, launchers, folder));

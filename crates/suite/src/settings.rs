@@ -54,11 +54,11 @@ fn in_flight() -> usize {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Host names that requests may name beside localhost, 127.0.0.1 and ::1.
+    /// Host names that requests may name beside localhost and the loopback addresses.
     #[serde(default)]
     #[schemars(length(max = 50), inner(length(min = 1, max = 255)))]
     pub hosts: Vec<String>,
-    /// Web origins that may call, such as "http://localhost:6274"; none by default.
+    /// Web origins that may call, such as <http://localhost:6274>; none by default.
     #[serde(default)]
     #[schemars(length(max = 50), inner(length(min = 1, max = 255)))]
     pub origins: Vec<String>,

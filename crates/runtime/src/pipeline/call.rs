@@ -1,0 +1,325 @@
+//! One call on its way, step by step.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use contract::ctx::CtxParts;
+use contract::record::{Decided, Event};
+use contract::{Approval, Ctx, Kind, Rendered, Size, Target, ToolError};
+use futures_util::FutureExt as _;
+use serde_json::Value;
+
+use super::{Answer, Caller, Failure, Inner, Pipeline, Request};
+use crate::catalogue::{Entry, Prepared};
+use crate::guard;
+use crate::guard::channel::Guarded;
+use crate::seal::{Bond, CallCursors};
+
+/// One call on its way, with all that its record will say.
+pub(super) struct Call {
+    pub(super) pipeline: Pipeline,
+    pub(super) caller: Caller,
+    pub(super) request: Request,
+    pub(super) entry: Option<Arc<Entry>>,
+    pub(super) mime: Option<&'static str>,
+    pub(super) id: String,
+    pub(super) began: Instant,
+    pub(super) tool: String,
+    pub(super) arguments: Value,
+    pub(super) target: Option<Target>,
+    pub(super) decision: Option<Decided>,
+    pub(super) recorded: bool,
+}
+
+impl Call {
+    /// Step 1 and 2: the principal is known; find what it asks for.
+    pub(super) fn begin(pipeline: &Pipeline, caller: &Caller, request: Request) -> Self {
+        let inner = &pipeline.inner;
+        let number = inner.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let (tool, arguments, entry, mime) = match &request {
+            Request::Tool { name, args } => {
+                (name.clone(), Value::Object(args.clone()), inner.catalogue.tool(name), None)
+            }
+            Request::Prompt { name, args } => {
+                (name.clone(), Value::Object(args.clone()), inner.catalogue.prompt(name), None)
+            }
+            Request::Resource { uri } => match inner.catalogue.resource(uri) {
+                Some(read) => {
+                    let entry = inner.catalogue.tool(read.tool);
+                    (read.tool.to_owned(), Value::Object(read.args), entry, Some(read.mime))
+                }
+                None => (uri.clone(), Value::Null, None, None),
+            },
+        };
+        Self {
+            pipeline: pipeline.clone(),
+            caller: caller.clone(),
+            entry: entry.cloned(),
+            mime,
+            id: format!("{}-{number}", inner.process),
+            began: Instant::now(),
+            tool: tool.chars().take(200).collect(),
+            arguments,
+            target: None,
+            decision: None,
+            recorded: false,
+            request,
+        }
+    }
+
+    pub(super) fn is_acting(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| !entry.contract.effect.is_reading())
+    }
+
+    /// Steps 3 to 11. Whatever happens on the way, one record is written before the answer.
+    pub(super) async fn finish(mut self) -> Result<Answer, Failure> {
+        let result = self.attempt().await;
+        let result = result.map_err(|failure| self.guard_failure(failure));
+        self.record(&result)?;
+        result
+    }
+
+    async fn attempt(&mut self) -> Result<Answer, Failure> {
+        let inner = Arc::clone(&self.pipeline.inner);
+        let entry = self.find()?;
+        let prepared = self.validate(&inner, &entry)?;
+        self.permit(&inner, &entry, &prepared)?;
+        inner.limits.count(
+            &self.caller.principal.subject,
+            entry.contract.name,
+            entry.contract.limit,
+        )?;
+        let deadline = self.began + entry.contract.timeout;
+        let _slot = self.wait_for_slot(&inner, deadline).await?;
+        approve(&entry)?;
+        self.record_intent(&inner, &entry)?;
+        let rendered = self.run(&entry, prepared, deadline).await?;
+        let shown = guard::result(rendered, self.size(&entry), &inner.redactor)?;
+        Ok(Answer { shown, mime: self.mime })
+    }
+
+    /// A tool one may not call answers as unknown.
+    fn find(&mut self) -> Result<Arc<Entry>, Failure> {
+        let Some(entry) = self.entry.clone() else {
+            return Err(Failure::Unknown(self.unknown()));
+        };
+        let decision =
+            self.pipeline.inner.policy.lists(&self.caller.principal.roles, entry.contract.name);
+        if !decision.allowed {
+            self.decision = Some(decision);
+            return Err(Failure::Unknown(self.unknown()));
+        }
+        Ok(entry)
+    }
+
+    fn unknown(&self) -> ToolError {
+        let (kind, name) = match &self.request {
+            Request::Tool { name, .. } => ("tool", name),
+            Request::Prompt { name, .. } => ("prompt", name),
+            Request::Resource { uri } => ("resource", uri),
+        };
+        let name: String = name.chars().take(200).collect();
+        let message = if matches!(self.request, Request::Resource { .. }) {
+            format!("there is no {kind} `{name}`; list the resources.")
+        } else {
+            sentence(format!("{kind} {}", contract::schema::unknown(&name, &self.seen())))
+        };
+        ToolError::not_found(message)
+    }
+
+    /// The names this principal may know.
+    fn seen(&self) -> Vec<String> {
+        let catalogue = &self.pipeline.inner.catalogue;
+        let entries: Vec<&Arc<Entry>> = match &self.request {
+            Request::Prompt { .. } => catalogue.prompt_entries().collect(),
+            _ => catalogue.tools().collect(),
+        };
+        let names = entries.into_iter().map(|entry| entry.contract.name);
+        names
+            .filter(|name| self.pipeline.lists(&self.caller.principal, name))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn validate(&self, inner: &Inner, entry: &Entry) -> Result<Prepared, ToolError> {
+        let faults = entry.faults(&self.arguments);
+        if !faults.is_empty() {
+            return Err(ToolError::invalid(sentence(faults)));
+        }
+        let args = self.arguments.as_object().cloned().unwrap_or_default();
+        inner.catalogue.prepare(entry, args)
+    }
+
+    fn permit(
+        &mut self,
+        inner: &Inner,
+        entry: &Entry,
+        prepared: &Prepared,
+    ) -> Result<(), ToolError> {
+        let roles = &self.caller.principal.roles;
+        let decision = inner.policy.decide(roles, entry.contract.name, Some(&prepared.target));
+        self.target = Some(prepared.target.clone());
+        let allowed = decision.allowed;
+        self.decision = Some(decision);
+        if allowed {
+            return Ok(());
+        }
+        let message = format!("you may not use {} on {}.", entry.contract.name, prepared.target);
+        Err(ToolError::new(Kind::Denied, message))
+    }
+
+    async fn wait_for_slot(
+        &self,
+        inner: &Inner,
+        deadline: Instant,
+    ) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        tokio::select! {
+            biased;
+            slot = inner.limits.slot(patience) => Ok(slot?),
+            () = self.caller.cancelled.cancelled() => Err(Failure::Abandoned),
+        }
+    }
+
+    /// The intent is on the disk before anything but a reading call runs.
+    fn record_intent(&self, inner: &Inner, entry: &Entry) -> Result<(), ToolError> {
+        if entry.contract.effect.is_reading() {
+            return Ok(());
+        }
+        let arguments = self.redacted_arguments();
+        let record = self.base_record(Event::Intent, &arguments);
+        inner.log.append_durable(&record).map(drop).map_err(unrecorded)
+    }
+
+    /// Runs the tool: deadline, panic guard, and cancellation for tools that only read.
+    async fn run(
+        &self,
+        entry: &Arc<Entry>,
+        prepared: Prepared,
+        deadline: Instant,
+    ) -> Result<Rendered, Failure> {
+        let ctx = self.context(entry, deadline);
+        let work = AssertUnwindSafe((prepared.run)(ctx)).catch_unwind();
+        if !entry.contract.effect.is_reading() {
+            return finish_acting(entry, work, deadline).await;
+        }
+        tokio::select! {
+            biased;
+            done = tokio::time::timeout_at(deadline.into(), work) => match done {
+                Ok(Ok(result)) => Ok(result?),
+                Ok(Err(panic)) => Err(panicked(panic.as_ref()).into()),
+                Err(_) => Err(timed_out(entry).into()),
+            },
+            () = self.caller.cancelled.cancelled() => Err(Failure::Abandoned),
+        }
+    }
+
+    fn context(&self, entry: &Arc<Entry>, deadline: Instant) -> Ctx {
+        let name = entry.contract.name;
+        let (policy, principal) =
+            (Arc::clone(&self.pipeline.inner.policy), Arc::clone(&self.caller.principal));
+        let cancelled = self.caller.cancelled.clone();
+        let (channel, redactor) =
+            (Arc::clone(&self.caller.channel), self.pipeline.inner.redactor.clone());
+        let args = self.arguments.as_object().cloned().unwrap_or_default();
+        let bond = Bond::new("cursor", &self.caller.principal, name, &args);
+        Ctx::new(CtxParts {
+            principal: Arc::clone(&self.caller.principal),
+            deadline,
+            size: self.size(entry),
+            cancelled: Arc::new(move || cancelled.is_cancelled()),
+            channel: Arc::new(Guarded { channel, redactor }),
+            cursors: Arc::new(CallCursors { sealer: self.pipeline.inner.sealer.clone(), bond }),
+            permits: Arc::new(move |target| {
+                policy.decide(&principal.roles, name, Some(target)).allowed
+            }),
+        })
+    }
+
+    /// A resource is attached whole, as far as hosts take it; a tool's answer has its budget.
+    fn size(&self, entry: &Entry) -> Size {
+        if self.mime.is_some() { Size::CAP } else { entry.contract.size }
+    }
+
+    fn guard_failure(&self, failure: Failure) -> Failure {
+        let redactor = &self.pipeline.inner.redactor;
+        match failure {
+            Failure::Unknown(error) => Failure::Unknown(guard::error(error, redactor)),
+            Failure::Error(error) => Failure::Error(guard::error(error, redactor)),
+            Failure::Abandoned => Failure::Abandoned,
+        }
+    }
+}
+
+impl Drop for Call {
+    /// A call whose future is dropped half-way is recorded as abandoned.
+    fn drop(&mut self) {
+        if !self.recorded {
+            let _ = self.record(&Err(Failure::Abandoned));
+        }
+    }
+}
+
+/// Ends a text with a full stop, unless it ends with a mark already.
+fn sentence(text: String) -> String {
+    if text.ends_with(['.', '?', '!']) { text } else { text + "." }
+}
+
+/// Step 6. Collecting approvals is not built yet: what needs one does not run.
+fn approve(entry: &Entry) -> Result<(), ToolError> {
+    match entry.contract.approval {
+        Approval::None => Ok(()),
+        level => Err(ToolError::new(
+            Kind::ApprovalNeeded,
+            format!(
+                "{} needs approval `{level}`, and this version cannot collect approvals yet; nothing was done.",
+                entry.contract.name
+            ),
+        )),
+    }
+}
+
+/// An acting tool finishes even when its deadline passes: the caller hears `timeout`, and the
+/// record waits for the truth.
+async fn finish_acting<F>(entry: &Entry, work: F, deadline: Instant) -> Result<Rendered, Failure>
+where
+    F: Future<Output = Result<Result<Rendered, ToolError>, Box<dyn std::any::Any + Send>>>,
+{
+    // Twice the time, and no more: a tool that never ends must not hold its slot for ever.
+    let patience = deadline.saturating_duration_since(Instant::now()) + entry.contract.timeout;
+    match tokio::time::timeout(patience, work).await {
+        Ok(Ok(result)) => Ok(result?),
+        Ok(Err(panic)) => Err(panicked(panic.as_ref()).into()),
+        Err(_) => {
+            let check = entry.contract.verified_by.unwrap_or("the system itself");
+            let message = format!(
+                "no answer within {} s; it may have been done. Check with {check}.",
+                patience.as_secs()
+            );
+            Err(ToolError::new(Kind::Timeout, message).into())
+        }
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> ToolError {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    ToolError::internal(format!("the tool panicked: {text}"))
+}
+
+fn timed_out(entry: &Entry) -> ToolError {
+    let seconds = entry.contract.timeout.as_secs_f64();
+    let message = format!("not finished within {seconds} s; ask for less, or try again later.");
+    ToolError::new(Kind::Timeout, message)
+}
+
+pub(super) fn unrecorded(error: state::StateError) -> ToolError {
+    tracing::error!(%error, "the record could not be written: the call is refused");
+    let message = "the call could not be recorded, so it has no answer; tell the operator that the log cannot be written.";
+    ToolError::unavailable(message, error).retry_after(Duration::from_secs(30))
+}

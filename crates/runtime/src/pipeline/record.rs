@@ -1,0 +1,92 @@
+//! What a call leaves behind: its intent and its outcome, measured and redacted.
+
+use contract::Kind;
+use contract::ToolError;
+use contract::record::{Decided, Event, Outcome, Record};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::call::{Call, unrecorded};
+use super::{Answer, Failure};
+use crate::catalogue::hex;
+use crate::guard::{Block, Shown};
+
+impl Call {
+    /// Step 10. If the log cannot be written, the answer is withheld.
+    pub(super) fn record(&mut self, result: &Result<Answer, Failure>) -> Result<(), Failure> {
+        self.recorded = true;
+        let arguments = self.redacted_arguments();
+        let mut record = self.base_record(Event::Call, &arguments);
+        let (bytes, digest) = match result {
+            Ok(answer) => measure(&answer.shown),
+            Err(failure) => {
+                let text = failure.error().map(ToolError::text).unwrap_or_default();
+                (text.len() as u64, hex(&Sha256::digest(text.as_bytes())))
+            }
+        };
+        record.outcome = Some(outcome(result, self.decision.as_ref()));
+        record.error = result.as_ref().err().and_then(Failure::error).map(|error| error.kind);
+        record.detail = result
+            .as_ref()
+            .err()
+            .and_then(Failure::error)
+            .map(|error| error.log.as_deref().unwrap_or(&error.message));
+        record.duration_us =
+            Some(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        record.result_bytes = Some(bytes);
+        record.result_digest = Some(&digest);
+        if matches!(record.error, Some(Kind::Internal | Kind::Unavailable | Kind::Timeout)) {
+            tracing::warn!(call = self.id, tool = self.tool, detail = record.detail, "call failed");
+        }
+        self.pipeline.inner.log.append(&record).map(drop).map_err(|error| unrecorded(error).into())
+    }
+
+    pub(super) fn redacted_arguments(&self) -> Value {
+        let mut arguments = self.arguments.clone();
+        self.pipeline.inner.redactor.value(&mut arguments);
+        arguments
+    }
+
+    pub(super) fn base_record<'a>(&'a self, event: Event, arguments: &'a Value) -> Record<'a> {
+        let mut record = Record::new(event, self.pipeline.inner.catalogue.server);
+        record.call = &self.id;
+        record.principal = Some(&self.caller.principal);
+        record.client = Some(&self.caller.client);
+        record.tool = &self.tool;
+        record.tool_digest = self.entry.as_ref().map(|entry| entry.digest.as_str());
+        record.target = self.target.as_ref();
+        record.arguments = Some(arguments);
+        record.claimed_reason =
+            arguments.get("reason").and_then(Value::as_str).filter(|_| self.is_acting());
+        record.decision = self.decision.as_ref();
+        record
+    }
+}
+
+fn measure(shown: &Shown) -> (u64, String) {
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    for block in &shown.blocks {
+        let text = match block {
+            Block::Text(text) => std::borrow::Cow::Borrowed(text.as_str()),
+            Block::Media(media) => std::borrow::Cow::Owned(format!("{media:?}")),
+        };
+        bytes += text.len() as u64;
+        hash.update(text.as_bytes());
+    }
+    (bytes, hex(&hash.finalize()))
+}
+
+fn outcome(result: &Result<Answer, Failure>, decision: Option<&Decided>) -> Outcome {
+    let Err(failure) = result else { return Outcome::Done };
+    let Some(error) = failure.error() else { return Outcome::Abandoned };
+    match error.kind {
+        _ if decision.is_some_and(|decision| !decision.allowed) => Outcome::Denied,
+        _ if matches!(failure, Failure::Unknown(_)) => Outcome::Denied,
+        Kind::Invalid => Outcome::Invalid,
+        Kind::Denied => Outcome::Denied,
+        Kind::Limited => Outcome::Limited,
+        Kind::ApprovalNeeded => Outcome::Pending,
+        _ => Outcome::Failed,
+    }
+}
