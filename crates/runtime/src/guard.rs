@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::redact::Redactor;
 
+pub(crate) mod channel;
+
 /// A piece of an answer as it is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Block {
@@ -40,9 +42,8 @@ impl Shown {
 /// Guards a result. A record too large for `size` is an error, since half a record is none; a
 /// text is cut at a line and says how to go on.
 pub fn result(rendered: Rendered, size: Size, redactor: &Redactor) -> Result<Shown, ToolError> {
-    if let Some(mut structured) = rendered.structured {
-        redactor.value(&mut structured);
-        let structured = visible_strings(structured);
+    if let Some(structured) = rendered.structured {
+        let structured = value(structured, redactor);
         let text = structured.to_string();
         if text.len() > size.bytes() {
             return Err(too_large(size));
@@ -74,10 +75,7 @@ pub fn result(rendered: Rendered, size: Size, redactor: &Redactor) -> Result<Sho
 
 /// Guards an error: both of its messages.
 pub fn error(mut error: ToolError, redactor: &Redactor) -> ToolError {
-    error.message = clean(&error.message, redactor);
-    if error.message.len() > 4_000 {
-        error.message = format!("{}…", cut_at_line(&error.message, 4_000));
-    }
+    error.message = message(&error.message, redactor);
     error.log = error.log.map(|log| clean(&log, redactor));
     error
 }
@@ -92,6 +90,18 @@ fn clean(text: &str, redactor: &Redactor) -> String {
         Some(text) => visible(&text).into_owned(),
         None => visible(text).into_owned(),
     }
+}
+
+/// Guards a text that is no result: redacted, visible, and of at most 4,000 bytes.
+fn message(text: &str, redactor: &Redactor) -> String {
+    let text = clean(text, redactor);
+    if text.len() > 4_000 { format!("{}…", cut_at_line(&text, 4_000)) } else { text }
+}
+
+/// Guards every string of a JSON value.
+fn value(mut value: Value, redactor: &Redactor) -> Value {
+    redactor.value(&mut value);
+    visible_strings(value)
 }
 
 fn visible_strings(value: Value) -> Value {
