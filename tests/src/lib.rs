@@ -2,7 +2,9 @@
 //!
 //! [`fixture`] is a server on the very same runtime as the product's, with tools that no product
 //! should have: slow ones, panicking ones, leaking ones, and those the conformance suite asks
-//! for. [`harness`] starts real processes and speaks to them.
+//! for. [`harness`] starts real processes and speaks to them. [`bench`] measures them against a
+//! bare rmcp server.
 
+pub mod bench;
 pub mod fixture;
 pub mod harness;
