@@ -83,7 +83,9 @@ mod tests {
             &self,
             questions: BTreeMap<String, Question>,
         ) -> BoxFuture<'_, Result<BTreeMap<String, Value>, ToolError>> {
-            questions.values().for_each(|question| self.hear(format!("{question:?}")));
+            for question in questions.values() {
+                self.hear(format!("{question:?}"));
+            }
             Box::pin(std::future::ready(Ok(BTreeMap::new())))
         }
     }

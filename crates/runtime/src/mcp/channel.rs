@@ -75,17 +75,12 @@ impl Conversation {
                 error,
             )
         };
-        match request {
-            InputRequest::CreateMessage(request) => {
-                let answer =
-                    self.context.peer.create_message(request.params).await.map_err(failed)?;
-                Ok(serde_json::to_value(answer))
-            }
-            _ => {
-                let answer = self.context.peer.list_roots().await.map_err(failed)?;
-                Ok(serde_json::to_value(answer))
-            }
+        if let InputRequest::CreateMessage(request) = request {
+            let answer = self.context.peer.create_message(request.params).await.map_err(failed)?;
+            return Ok(serde_json::to_value(answer));
         }
+        let answer = self.context.peer.list_roots().await.map_err(failed)?;
+        Ok(serde_json::to_value(answer))
     }
 }
 
