@@ -2,6 +2,7 @@
 //! words and the pipeline's, and decides nothing.
 
 mod channel;
+mod completion;
 mod convert;
 mod lists;
 
@@ -10,14 +11,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use contract::{Channel, Client, Principal, Target};
+use contract::{Channel, Client, Principal};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, CompletionInfo, CustomRequest, CustomResult, DiscoverResult, ErrorData,
-    GetPromptRequestParams, GetPromptResponse, Implementation, InputRequiredResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    Reference, ServerCapabilities, ServerConfig, Tool,
+    CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, Implementation, InputRequiredResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData as McpError, ServerHandler};
@@ -334,20 +335,7 @@ impl ServerHandler for Adapter {
         if self.get_info().capabilities.completions.is_none() {
             return Err(McpError::method_not_found::<rmcp::model::CompleteRequestMethod>());
         }
-        let (owner, tool) = self.completed(&params.r#ref)?;
-        let values = self.pipeline.catalogue().complete(
-            owner,
-            &params.argument.name,
-            &params.argument.value,
-        );
-        let permitted = values.into_iter().filter(|target| self.may_complete(tool, target));
-        let mut values: Vec<String> = permitted.filter_map(|target| target.name).collect();
-        let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
-        let more = values.len() > CompletionInfo::MAX_VALUES;
-        values.truncate(CompletionInfo::MAX_VALUES);
-        let mut info = CompletionInfo::new(values).unwrap_or_default();
-        (info.total, info.has_more) = (Some(total), Some(more));
-        Ok(CompleteResult::new(info))
+        self.completions(&params.r#ref, &params.argument).map(CompleteResult::new)
     }
 
     #[expect(deprecated, reason = "older revisions still set a level")]
@@ -410,31 +398,6 @@ const KNOWN: [&str; 8] = [
 /// Nobody reads it: the client went away.
 fn abandoned() -> McpError {
     ErrorData::internal_error("the call was cancelled", None)
-}
-
-impl Adapter {
-    /// What is completed, and the tool whose policy decides which values are offered.
-    fn completed<'a>(&'a self, reference: &'a Reference) -> Result<(&'a str, &'a str), McpError> {
-        let catalogue = self.pipeline.catalogue();
-        let found = match reference {
-            Reference::Resource(resource) => catalogue
-                .templates
-                .iter()
-                .find(|template| template.uri == resource.uri)
-                .map(|template| (template.uri, template.tool)),
-            Reference::Prompt(prompt) => catalogue
-                .prompt(&prompt.name)
-                .map(|entry| (entry.contract.name, entry.contract.name)),
-            _ => None,
-        };
-        found
-            .filter(|(_, tool)| self.pipeline.lists(&self.principal, tool))
-            .ok_or_else(|| McpError::invalid_params("there is no such template or prompt", None))
-    }
-
-    fn may_complete(&self, tool: &str, target: &Target) -> bool {
-        self.pipeline.permits(&self.principal, tool, target)
-    }
 }
 
 /// The definitions of all tools as they stand on the wire, whoever may see them.
