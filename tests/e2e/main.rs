@@ -5,6 +5,7 @@ mod configuration;
 mod contracts;
 mod crash;
 mod demo;
+mod fuzz;
 mod guard;
 mod http;
 mod judges;

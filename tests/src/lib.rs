@@ -3,8 +3,9 @@
 //! [`fixture`] is a server on the very same runtime as the product's, with tools that no product
 //! should have: slow ones, panicking ones, leaking ones, and those the conformance suite asks
 //! for. [`harness`] starts real processes and speaks to them. [`bench`] measures them against a
-//! bare rmcp server.
+//! bare rmcp server. [`fuzz`] feeds the parts that read what strangers write.
 
 pub mod bench;
 pub mod fixture;
+pub mod fuzz;
 pub mod harness;
