@@ -16,6 +16,7 @@ use rmcp::transport::Transport;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::mcp::Adapter;
 use crate::stop::{GRACE, Stop};
@@ -59,6 +60,8 @@ where
 struct Flight {
     open: Mutex<HashSet<RequestId>>,
     fewer: Notify,
+    /// The client closed its end: no answer can be given.
+    gone: CancellationToken,
 }
 
 impl Flight {
@@ -213,11 +216,13 @@ impl<R: AsyncRead + Send + Unpin> Lines<R> {
     /// The next message; `None` at the end of the input or when told to stop.
     async fn next(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
-            self.send_reply().await?;
-            self.flight.below(UNANSWERED).await;
+            if self.reply.is_some() || self.flight.len() >= UNANSWERED {
+                self.room().await?;
+            }
             let input = tokio::select! {
                 biased;
                 () = self.stop.wait() => return None,
+                () = self.flight.gone.cancelled() => return None,
                 input = self.reader.fill_buf() => input.ok().filter(|input| !input.is_empty())?,
             };
             let (taken, piece) = self.line.take(input);
@@ -227,6 +232,22 @@ impl<R: AsyncRead + Send + Unpin> Lines<R> {
                 Piece::Malformed(reply) => self.reply = Some(reply),
                 _ => {}
             }
+        }
+    }
+
+    /// Waits until the client has read enough; `None` when told to stop, or when nobody will ever
+    /// read again.
+    async fn room(&mut self) -> Option<()> {
+        let (stop, outbox) = (self.stop.clone(), self.outbox.clone());
+        tokio::select! {
+            biased;
+            () = stop.wait() => None,
+            () = outbox.closed() => None,
+            room = async {
+                self.send_reply().await?;
+                self.flight.below(UNANSWERED).await;
+                Some(())
+            } => room,
         }
     }
 
@@ -273,7 +294,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for Lines<R> {
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        let outbox = self.outbox.clone();
+        let (outbox, flight) = (self.outbox.clone(), Arc::clone(&self.flight));
         async move {
             let mut line = serde_json::to_vec(&message).map_err(io::Error::other)?;
             line.push(b'\n');
@@ -282,8 +303,12 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for Lines<R> {
                 ServerJsonRpcMessage::Error(error) => error.id,
                 _ => None,
             };
-            let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client closed its end");
-            outbox.send(Outgoing { line, answers }).await.map_err(gone)
+            outbox.send(Outgoing { line, answers }).await.map_err(|unsent| {
+                if let Some(id) = &unsent.0.answers {
+                    flight.end(id);
+                }
+                io::Error::new(io::ErrorKind::BrokenPipe, "the client closed its end")
+            })
         }
     }
 
@@ -292,7 +317,11 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for Lines<R> {
             return Some(message);
         }
         // The input ended: what is in flight is still answered.
-        let _ = tokio::time::timeout(GRACE, self.flight.below(1)).await;
+        tokio::select! {
+            () = self.flight.below(1) => {}
+            () = self.flight.gone.cancelled() => {}
+            () = tokio::time::sleep(GRACE) => {}
+        }
         None
     }
 
@@ -328,6 +357,7 @@ async fn write<W: AsyncWrite + Unpin>(
             writer.flush().await
         };
         if written.await.is_err() {
+            flight.gone.cancel();
             return;
         }
         for letter in letters_now.drain(..) {
