@@ -79,9 +79,15 @@ impl Folder {
             "# Leave\n\n## Parental leave\n\nParents take sixteen weeks of leave.\n\n\
              ## Sick leave\n\nTell your team before ten o'clock.\n",
         );
-        folder.write("handbook/travel.html", "<main><h1 id=\"t\">Travel</h1>\n<p>Book trains first.</p></main>\n");
+        folder.write(
+            "handbook/travel.html",
+            "<main><h1 id=\"t\">Travel</h1>\n<p>Book trains first.</p></main>\n",
+        );
         folder.write("handbook/notes.txt", "Lunch is at noon.\n");
-        folder.write("secret/salaries.md", "# Salaries\n\nNobody may read about parental salaries.\n");
+        folder.write(
+            "secret/salaries.md",
+            "# Salaries\n\nNobody may read about parental salaries.\n",
+        );
         folder
     }
 
@@ -104,7 +110,8 @@ impl Folder {
 
     /// The records that a server left, oldest first.
     pub fn records(&self, server: &str) -> Vec<Value> {
-        state::tail(&self.path(&format!("state/{server}/records")), usize::MAX).expect("records")
+        let folder = self.path(&format!("state/{server}/records"));
+        if folder.is_dir() { state::tail(&folder, usize::MAX).expect("records") } else { Vec::new() }
     }
 
     /// The records of calls only.

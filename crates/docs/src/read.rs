@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[schemars(length(min = 1, max = 200))]
     section: Option<String>,
     /// First line.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 9_999_999))]
     line: Option<u32>,
     /// Most lines; what fits 2,000 tokens if absent.
     #[schemars(range(min = 1, max = 2000))]

@@ -213,7 +213,8 @@ impl<R: AsyncRead + Send + Unpin> Lines<R> {
         }
     }
 
-    /// The next message; `None` at the end of the input or when told to stop.
+    /// The next message; `None` at the end of the input, when told to stop, or when the client
+    /// closed its end.
     async fn next(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
             if self.reply.is_some() || self.flight.len() >= UNANSWERED {

@@ -214,9 +214,11 @@ impl Segment {
             .map_err(std::io::Error::other)
             .map_err(StateError::at(&self.path))?;
         text.push(b'\n');
-        self.torn = true;
-        (&*self.file).write_all(&text).map_err(StateError::at(&self.path))?;
-        self.torn = false;
+        if let Err(error) = (&*self.file).write_all(&text) {
+            // A full disk takes half a line: it is taken back, now or before the next record.
+            self.torn = self.file.set_len(self.length).is_err();
+            return Err(StateError::at(&self.path)(error));
+        }
         self.length += text.len() as u64;
         self.sequence += 1;
         Ok(self.sequence)

@@ -31,7 +31,8 @@ impl Reply {
     /// The body as JSON; of a stream of events, its last message.
     pub fn json(&self) -> Value {
         let last = self.body.lines().filter_map(|line| line.strip_prefix("data:")).next_back();
-        serde_json::from_str(last.unwrap_or(&self.body)).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+        serde_json::from_str(last.unwrap_or(&self.body))
+            .unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
     /// A header.
@@ -80,7 +81,8 @@ impl HttpServer {
 
     /// A request of revision 2026-07-28.
     pub fn request(&self, method: &str, mut params: Value) -> Reply {
-        let name = params["name"].as_str().or(params["uri"].as_str()).unwrap_or_default().to_owned();
+        let name =
+            params["name"].as_str().or(params["uri"].as_str()).unwrap_or_default().to_owned();
         params["_meta"] = meta();
         let mut headers = vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
         if !name.is_empty() {
@@ -140,7 +142,8 @@ fn read(stream: TcpStream) -> Reply {
         headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
     let mut body = Vec::new();
-    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let chunked =
+        headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     if chunked {
         read_chunks(&mut reader, &mut body);
     } else {

@@ -44,7 +44,8 @@ impl Session {
                 }
             }
         });
-        let errors = std::thread::spawn(move || std::io::read_to_string(errors).unwrap_or_default());
+        let errors =
+            std::thread::spawn(move || std::io::read_to_string(errors).unwrap_or_default());
         let input = child.stdin.take();
         Self { child, input, lines, errors: Some(errors), next: 1 }
     }
@@ -68,7 +69,9 @@ impl Session {
     /// writes nothing for a minute hangs.
     pub fn receive(&mut self) -> Option<Value> {
         match self.lines.recv_timeout(HANG) {
-            Ok(line) => Some(serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"))),
+            Ok(line) => {
+                Some(serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+            }
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => None,
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("the server hangs"),
         }
@@ -102,7 +105,9 @@ impl Session {
     pub fn post(&mut self, method: &str, params: Value) -> i64 {
         let id = self.next;
         self.next += 1;
-        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
+        self.send(
+            &json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string(),
+        );
         id
     }
 
@@ -136,7 +141,8 @@ impl Session {
 
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
+        let status =
+            Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "kill -{name}");
     }
 

@@ -22,12 +22,13 @@ pub(super) fn tool(entry: &Entry) -> Tool {
     let contract = &entry.contract;
     let mut tool = Tool::new(contract.name, contract.purpose, Arc::clone(&entry.input));
     tool.title = Some(contract.title.to_owned());
-    tool.output_schema = entry.output.clone();
+    tool.output_schema.clone_from(&entry.output);
     let hints = ToolAnnotations::new();
     tool.annotations = Some(match contract.effect {
         Effect::Reads => hints.read_only(true).open_world(false),
-        Effect::Drafts => hints.read_only(false).destructive(false).open_world(false),
-        Effect::Runs => hints.read_only(false).destructive(false).open_world(false),
+        Effect::Drafts | Effect::Runs => {
+            hints.read_only(false).destructive(false).open_world(false)
+        }
         Effect::Commits => hints.read_only(false).destructive(true).open_world(true),
     });
     tool
