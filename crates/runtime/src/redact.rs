@@ -50,6 +50,14 @@ impl Redactor {
         })
     }
 
+    /// What a record looks like without secrets; `None` where the process holds none.
+    pub fn record(&self, record: &impl serde::Serialize) -> Option<Value> {
+        self.forms.as_ref()?;
+        let mut value = serde_json::to_value(record).ok()?;
+        self.value(&mut value);
+        Some(value)
+    }
+
     /// Redacts every string of a JSON value, keys included.
     pub fn value(&self, value: &mut Value) {
         if self.forms.is_none() {

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use contract::record::Record;
 use serde::Serialize;
 
 use crate::{StateError, read};
@@ -53,11 +52,11 @@ struct Segment {
 
 /// A record as it is written: with its number in the segment and its time.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, R> {
     sequence: u64,
     time: String,
     #[serde(flatten)]
-    record: &'a Record<'a>,
+    record: &'a R,
 }
 
 impl Log {
@@ -79,9 +78,9 @@ impl Log {
         Ok(Self { shared, syncer: Some(syncer) })
     }
 
-    /// Writes a record: one `write`, then it survives the death of this process. Returns its
-    /// number in the segment.
-    pub fn append(&self, record: &Record<'_>) -> Result<u64, StateError> {
+    /// Writes a record, an object: one `write`, then it survives the death of this process.
+    /// Returns its number in the segment.
+    pub fn append(&self, record: &impl Serialize) -> Result<u64, StateError> {
         let mut segment = self.shared.lock();
         let sequence = segment.append(record)?;
         if !segment.dirty {
@@ -92,7 +91,7 @@ impl Log {
     }
 
     /// Writes a record and waits until it is on the disk: for what is about to be done.
-    pub fn append_durable(&self, record: &Record<'_>) -> Result<u64, StateError> {
+    pub fn append_durable(&self, record: &impl Serialize) -> Result<u64, StateError> {
         let mut segment = self.shared.lock();
         let sequence = segment.append(record)?;
         segment.file.sync_data().map_err(StateError::at(&segment.path))?;
@@ -200,7 +199,7 @@ impl Segment {
         }
     }
 
-    fn append(&mut self, record: &Record<'_>) -> Result<u64, StateError> {
+    fn append(&mut self, record: &impl Serialize) -> Result<u64, StateError> {
         if self.torn {
             self.file.set_len(self.length).map_err(StateError::at(&self.path))?;
             self.torn = false;
@@ -250,7 +249,7 @@ fn lock(file: &File, path: &Path) -> Result<bool, StateError> {
 
 #[cfg(test)]
 mod tests {
-    use contract::record::Event;
+    use contract::record::{Event, Record};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use runtime::Entry;
 use serde_json::json;
 
-use crate::assemble::{self, Checked, Source};
+use crate::assemble::{self, Source};
 use crate::terminal::{DIM, TITLE, columns};
 use crate::{Launcher, check, person};
 
@@ -45,12 +45,12 @@ async fn list(
             .map(AsRef::as_ref)
             .filter(|entry| checked.policy.lists(&roles, entry.contract.name).allowed)
             .collect();
-        show(launcher, &checked, &subject, &seen);
+        show(launcher, &subject, &seen);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(launcher: &Launcher, _: &Checked, subject: &str, seen: &[&Entry]) {
+fn show(launcher: &Launcher, subject: &str, seen: &[&Entry]) {
     anstream::println!("{TITLE}{}{TITLE:#}  as seen by {subject}", launcher.name);
     let header = ["tool", "effect", "approval", "limit", "time", "result", "cost", "title"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];

@@ -35,7 +35,9 @@ pub(super) fn tool(entry: &Entry) -> Tool {
 }
 
 pub(super) fn resource(resource: contract::Resource) -> Resource {
-    let mut out = Resource::new(resource.uri, resource.name).with_mime_type(resource.mime);
+    // A name may be a document's title: somebody else's words.
+    let name = contract::text::visible(&resource.name).into_owned();
+    let mut out = Resource::new(resource.uri, name).with_mime_type(resource.mime);
     out.size = resource.size;
     out
 }

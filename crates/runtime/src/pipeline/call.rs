@@ -94,7 +94,7 @@ impl Call {
         let deadline = self.began + entry.contract.timeout;
         let _slot = self.wait_for_slot(&inner, deadline).await?;
         approve(&entry)?;
-        self.record_intent(&inner, &entry)?;
+        self.record_intent(&entry)?;
         let rendered = self.run(&entry, prepared, deadline).await?;
         let shown = guard::result(rendered, self.size(&entry), &inner.redactor)?;
         Ok(Answer { shown, mime: self.mime })
@@ -184,13 +184,12 @@ impl Call {
     }
 
     /// The intent is on the disk before anything but a reading call runs.
-    fn record_intent(&self, inner: &Inner, entry: &Entry) -> Result<(), ToolError> {
+    fn record_intent(&self, entry: &Entry) -> Result<(), ToolError> {
         if entry.contract.effect.is_reading() {
             return Ok(());
         }
-        let arguments = self.redacted_arguments();
-        let record = self.base_record(Event::Intent, &arguments);
-        inner.log.append_durable(&record).map(drop).map_err(unrecorded)
+        let record = self.base_record(Event::Intent);
+        self.write(&record, true).map_err(unrecorded)
     }
 
     /// Runs the tool: deadline, panic guard, and cancellation for tools that only read.

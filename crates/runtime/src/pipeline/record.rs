@@ -5,9 +5,10 @@ use contract::ToolError;
 use contract::record::{Decided, Event, Outcome, Record};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use state::StateError;
 
 use super::call::{Call, unrecorded};
-use super::{Answer, Failure};
+use super::{Answer, Failure, Inner};
 use crate::catalogue::hex;
 use crate::guard::{Block, Shown};
 
@@ -15,8 +16,7 @@ impl Call {
     /// Step 10. If the log cannot be written, the answer is withheld.
     pub(super) fn record(&mut self, result: &Result<Answer, Failure>) -> Result<(), Failure> {
         self.recorded = true;
-        let arguments = self.redacted_arguments();
-        let mut record = self.base_record(Event::Call, &arguments);
+        let mut record = self.base_record(Event::Call);
         let (bytes, digest) = match result {
             Ok(answer) => measure(&answer.shown),
             Err(failure) => {
@@ -38,16 +38,23 @@ impl Call {
         if matches!(record.error, Some(Kind::Internal | Kind::Unavailable | Kind::Timeout)) {
             tracing::warn!(call = self.id, tool = self.tool, detail = record.detail, "call failed");
         }
-        self.pipeline.inner.log.append(&record).map(drop).map_err(|error| unrecorded(error).into())
+        self.write(&record, false).map_err(|error| unrecorded(error).into())
     }
 
-    pub(super) fn redacted_arguments(&self) -> Value {
-        let mut arguments = self.arguments.clone();
-        self.pipeline.inner.redactor.value(&mut arguments);
-        arguments
+    /// Writes a record without the secrets this process holds; `durable`: waits for the disk.
+    pub(super) fn write(&self, record: &Record<'_>, durable: bool) -> Result<(), StateError> {
+        let Inner { log, redactor, .. } = &*self.pipeline.inner;
+        let clean = redactor.record(record);
+        let written = match (&clean, durable) {
+            (Some(clean), true) => log.append_durable(clean),
+            (Some(clean), false) => log.append(clean),
+            (None, true) => log.append_durable(record),
+            (None, false) => log.append(record),
+        };
+        written.map(drop)
     }
 
-    pub(super) fn base_record<'a>(&'a self, event: Event, arguments: &'a Value) -> Record<'a> {
+    pub(super) fn base_record(&self, event: Event) -> Record<'_> {
         let mut record = Record::new(event, self.pipeline.inner.catalogue.server);
         record.call = &self.id;
         record.principal = Some(&self.caller.principal);
@@ -55,9 +62,9 @@ impl Call {
         record.tool = &self.tool;
         record.tool_digest = self.entry.as_ref().map(|entry| entry.digest.as_str());
         record.target = self.target.as_ref();
-        record.arguments = Some(arguments);
+        record.arguments = Some(&self.arguments);
         record.claimed_reason =
-            arguments.get("reason").and_then(Value::as_str).filter(|_| self.is_acting());
+            self.arguments.get("reason").and_then(Value::as_str).filter(|_| self.is_acting());
         record.decision = self.decision.as_ref();
         record
     }
