@@ -111,7 +111,11 @@ impl Folder {
     /// The records that a server left, oldest first.
     pub fn records(&self, server: &str) -> Vec<Value> {
         let folder = self.path(&format!("state/{server}/records"));
-        if folder.is_dir() { state::tail(&folder, usize::MAX).expect("records") } else { Vec::new() }
+        if folder.is_dir() {
+            state::tail(&folder, usize::MAX).expect("records")
+        } else {
+            Vec::new()
+        }
     }
 
     /// The records of calls only.
