@@ -190,3 +190,15 @@ fn a_tool_from_configuration_is_like_any_other() {
     let answer = session.call("test_canned_hours", json!({"x": 1}));
     assert!(text(&answer).starts_with("invalid: "), "{answer}");
 }
+
+#[test]
+fn a_forged_request_state_is_refused_and_recorded() {
+    let folder = Folder::fixture("");
+    let mut session = Session::start(&fixture(), "test", &folder.config());
+    let params = json!({"name": "test_echo", "arguments": {}, "requestState": "forged", "inputResponses": {}});
+    let answer = session.request("tools/call", params);
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert!(answer.to_string().contains("requestState"), "{answer}");
+    let record = last(&folder);
+    assert_eq!((&record["outcome"], &record["tool"]), (&json!("invalid"), &json!("test_echo")));
+}

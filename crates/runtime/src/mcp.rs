@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use contract::{Channel, Client, Principal};
+use contract::{Channel, Client, Principal, ToolError};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
     CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorData, GetPromptRequestParams,
@@ -99,7 +99,16 @@ impl Adapter {
     ) -> Result<Result<Answer, Failure>, Result<InputRequiredResult, McpError>> {
         let bond = self.bond(&request);
         let modern = Self::is_modern(context);
-        let rounds = if modern { Some(self.rounds(&bond, carried).map_err(Err)?) } else { None };
+        let rounds = match modern.then(|| self.rounds(&bond, carried)).transpose() {
+            Ok(rounds) => rounds,
+            Err(error) => {
+                let caller =
+                    self.caller(context, Arc::new(Conversation::new(context.clone(), None, None)));
+                let failure = self.pipeline.refuse(&caller, request, error);
+                let text = failure.error().map(ToolError::text).unwrap_or_default();
+                return Err(Err(McpError::invalid_params(text, None)));
+            }
+        };
         let floor = match (modern, context.meta.log_level()) {
             (true, level) => level.map(severity),
             (false, _) => Some(self.floor.load(Ordering::Relaxed)),
@@ -132,13 +141,12 @@ impl Adapter {
 
     /// The answers of all rounds so far: the sealed ones, and the new ones. Answers without the
     /// state of our question are nobody's answers.
-    fn rounds(&self, bond: &Bond, carried: Carried) -> Result<Rounds, McpError> {
+    fn rounds(&self, bond: &Bond, carried: Carried) -> Result<Rounds, ToolError> {
         let Some(state) = carried.state else { return Ok(Rounds::default()) };
         let mut answers: BTreeMap<String, Value> =
             self.pipeline.sealer().open(bond, &state).ok_or_else(|| {
-                McpError::invalid_params(
-                    "`requestState` is damaged, expired, or of another call; call again without it",
-                    None,
+                ToolError::invalid(
+                    "`requestState` is damaged, expired, or of another call; call again without it.",
                 )
             })?;
         answers.extend(carried.answers.unwrap_or_default());
@@ -153,7 +161,7 @@ struct Carried {
 }
 
 /// The protocol error of a call that names what is not there.
-fn unknown(error: &contract::ToolError) -> McpError {
+fn unknown(error: &ToolError) -> McpError {
     McpError::invalid_params(error.message.clone(), None)
 }
 

@@ -185,6 +185,11 @@ impl Pipeline {
         &self.inner.sealer
     }
 
+    /// Records a request that could not even be called, and answers why.
+    pub fn refuse(&self, caller: &Caller, request: Request, error: ToolError) -> Failure {
+        Call::begin(self, caller, request).refuse(error)
+    }
+
     /// The only way in.
     pub async fn call(&self, caller: &Caller, request: Request) -> Result<Answer, Failure> {
         let call = Call::begin(self, caller, request);

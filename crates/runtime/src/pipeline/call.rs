@@ -81,6 +81,15 @@ impl Call {
         result
     }
 
+    /// Nothing is run; the refusal is recorded.
+    pub(super) fn refuse(mut self, error: ToolError) -> Failure {
+        let result = Err(self.guard_failure(Failure::Error(error)));
+        match self.record(&result) {
+            Ok(()) => result.err().unwrap_or(Failure::Abandoned),
+            Err(failure) => failure,
+        }
+    }
+
     async fn attempt(&mut self) -> Result<Answer, Failure> {
         let inner = Arc::clone(&self.pipeline.inner);
         let entry = self.find()?;
