@@ -118,17 +118,32 @@ fn visible_strings(value: Value) -> Value {
     }
 }
 
+/// The largest picture, sound or file, as it stands in the message: base64, in bytes.
+const LARGEST_MEDIA: usize = 1 << 20;
+
 fn guard_media(media: Media, size: Size, redactor: &Redactor) -> Result<Media, ToolError> {
-    Ok(match media {
+    match media {
         Media::Resource { uri, mime, content: Body::Text(text) } => {
             let text = clean(&text, redactor);
             if text.len() > size.bytes() {
                 return Err(too_large(size));
             }
-            Media::Resource { uri, mime, content: Body::Text(text) }
+            Ok(Media::Resource { uri, mime, content: Body::Text(text) })
         }
-        other => other,
-    })
+        Media::Image { ref data, .. }
+        | Media::Audio { ref data, .. }
+        | Media::Resource { content: Body::Blob(ref data), .. } => {
+            if data.len() > LARGEST_MEDIA {
+                let message = format!("the attachment is larger than {LARGEST_MEDIA} bytes.");
+                return Err(ToolError::new(Kind::TooLarge, message));
+            }
+            // Bytes that hold a secret cannot be mended; they are withheld.
+            if redactor.text(data).is_some() {
+                return Err(ToolError::internal("an attachment held a secret of this process"));
+            }
+            Ok(media)
+        }
+    }
 }
 
 /// Joins text to the text before it.
@@ -227,6 +242,22 @@ mod tests {
         let error =
             result(record(&"x".repeat(200)), Size::tokens(40), &redactor).expect_err("too large");
         assert_eq!(error.kind, Kind::TooLarge);
+    }
+
+    #[test]
+    fn attachments_are_bounded_and_hold_no_secret() {
+        let redactor = Redactor::new(&[Secret::new("hunter2".into())]);
+        let image = |data: String| Rendered {
+            parts: vec![Part::Media(Media::Image { data, mime: "image/png" })],
+            ..Rendered::default()
+        };
+        let check = |data: String| result(image(data), Size::tokens(40), &redactor);
+        assert!(check("AAAA".to_owned()).is_ok());
+        assert_eq!(
+            check("A".repeat(LARGEST_MEDIA + 1)).expect_err("too large").kind,
+            Kind::TooLarge
+        );
+        assert_eq!(check("aHVudGVyMg==".to_owned()).expect_err("a secret").kind, Kind::Internal);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use policy::Policy;
 use serde_json::{Map, Value};
 use state::Log;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use self::call::Call;
 use crate::catalogue::{Catalogue, hex};
@@ -26,6 +27,7 @@ use crate::guard::Shown;
 use crate::limits::Limits;
 use crate::redact::Redactor;
 use crate::seal::Sealer;
+use crate::stop::GRACE;
 
 /// Who calls, through what.
 #[derive(Clone)]
@@ -129,6 +131,7 @@ struct Inner {
     redactor: Redactor,
     sealer: Sealer,
     limits: Limits,
+    acting: TaskTracker,
     calls: AtomicU64,
     process: String,
 }
@@ -147,6 +150,7 @@ impl Pipeline {
             redactor: parts.redactor,
             sealer: Sealer::new(parts.key),
             limits: Limits::new(parts.in_flight),
+            acting: TaskTracker::new(),
             calls: AtomicU64::new(0),
             process: hex(&random),
             catalogue: parts.catalogue,
@@ -155,8 +159,11 @@ impl Pipeline {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Writes the record that the server stopped, and brings the log to the disk.
-    pub fn stop(&self) -> Result<(), state::StateError> {
+    /// Waits until acting calls have ended, whoever still listens to them, at most [`GRACE`];
+    /// writes the record that the server stopped, and brings the log to the disk.
+    pub async fn stop(&self) -> Result<(), state::StateError> {
+        self.inner.acting.close();
+        let _ = tokio::time::timeout(GRACE, self.inner.acting.wait()).await;
         self.inner.log.append_durable(&Record::new(Event::Stopped, self.inner.catalogue.server))?;
         Ok(())
     }
@@ -195,7 +202,7 @@ impl Pipeline {
         let call = Call::begin(self, caller, request);
         if call.is_acting() {
             // An acting call runs to its end whoever stops listening, so that its record is true.
-            let task = tokio::spawn(call.finish());
+            let task = self.inner.acting.spawn(call.finish());
             return task
                 .await
                 .unwrap_or_else(|_| Err(ToolError::internal("the call's task died").into()));

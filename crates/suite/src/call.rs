@@ -54,7 +54,7 @@ pub(crate) fn run(
     let code = runtime.block_on(async {
         let ready = ready(source, launchers, launcher).await?;
         let code = call(&ready, args).await;
-        ready.pipeline.stop()?;
+        ready.pipeline.stop().await?;
         code
     });
     runtime.shutdown_background();

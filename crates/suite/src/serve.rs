@@ -29,7 +29,7 @@ pub(crate) fn run(
             None => stdio(&ready, stop).await?,
             Some(address) => http(&ready, address, stop).await?,
         }
-        ready.pipeline.stop().context("the last record was not written")?;
+        ready.pipeline.stop().await.context("the last record was not written")?;
         anyhow::Ok(ExitCode::SUCCESS)
     });
     // A blocking read that never returns must not keep the process alive.
