@@ -208,7 +208,7 @@ fn trailer(page: &Page, wanted: &Wanted, end: usize, last: u32, budget: usize) -
         }
         _ if last < page.lines => {
             if last == wanted.to && end >= wanted.rows.end {
-                trailer.push_str("; complete");
+                trailer.push_str("; as asked");
             }
             let _ = write!(trailer, "; next: line={}", last + 1);
         }
@@ -303,10 +303,10 @@ mod tests {
         let whole = format!("<docs://a/x.md#L1-15>\n{}\nlines 1-15 of 15", GUIDE.trim_end());
         check(GUIDE, json!({}), &whole).await;
         let section = "<docs://a/x.md#L5-12>\n## Installing\n\nRun it.\n\n### Linux\n\napt\n\
-            lines 5-12 of 15; complete; next: line=13";
+            lines 5-12 of 15; as asked; next: line=13";
         check(GUIDE, json!({"section": "installing"}), section).await;
         check(GUIDE, json!({"section": "#installing"}), section).await;
-        let lines = "<docs://a/x.md#L13-14>\n## Use\nlines 13-14 of 15; complete; next: line=15";
+        let lines = "<docs://a/x.md#L13-14>\n## Use\nlines 13-14 of 15; as asked; next: line=15";
         check(GUIDE, json!({"line": 13, "lines": 2}), lines).await;
         let last = "<docs://a/x.md#L14-15>\n\nUse it.\nlines 14-15 of 15";
         check(GUIDE, json!({"line": 14, "lines": 2000}), last).await;
@@ -371,7 +371,7 @@ mod tests {
         let docs = world.docs().await;
         let args = json!({"collection": "a", "path": "x.txt", "lines": 2000});
         let text = call::<Read>(&docs, args).await;
-        assert!(text.ends_with("lines 1-2000 of 5000; complete; next: line=2001"));
+        assert!(text.ends_with("lines 1-2000 of 5000; as asked; next: line=2001"));
         let world = World::new(&[("a/x.txt", &"0123456789".repeat(500_000))]);
         let docs = world.docs().await;
         let text =

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use config::Faults;
 
 use crate::assemble::{AssembleError, Source};
-use crate::{Launcher, call, check, demo, logging, schemas, serve, terminal, tools};
+use crate::terminal::BAD;
+use crate::{Launcher, call, check, demo, logging, schemas, serve, tools};
 
 /// MCP servers an enterprise can put in front of its agents: one narrowly scoped server per
 /// subcommand, each its own process.
@@ -81,14 +83,16 @@ pub fn main(launchers: &'static [Launcher]) -> ExitCode {
         matches.subcommand().unwrap_or_else(|| unreachable!("a subcommand is required"));
     if let Some(launcher) = launchers.iter().find(|launcher| launcher.name == name) {
         let http = Serve::from_arg_matches(inner).ok().and_then(|serve| serve.http);
-        return finish(serve::run(&source, launchers, launcher, http));
+        return finish(name, serve::run(&source, launchers, launcher, http));
     }
     match Cli::from_arg_matches(&matches).map(|cli| cli.command) {
-        Ok(Command::Check) => finish(check::run(&source, launchers)),
-        Ok(Command::Tools { server }) => finish(tools::run(&source, launchers, server.as_deref())),
-        Ok(Command::Call(args)) => finish(call::run(&source, launchers, &args)),
-        Ok(Command::Demo) => finish(demo::run()),
-        Ok(Command::Schemas { folder }) => finish(schemas::run(&source, launchers, &folder)),
+        Ok(Command::Check) => finish(name, check::run(&source, launchers)),
+        Ok(Command::Tools { server }) => {
+            finish(name, tools::run(&source, launchers, server.as_deref()))
+        }
+        Ok(Command::Call(args)) => finish(name, call::run(&source, launchers, &args)),
+        Ok(Command::Demo) => finish(name, demo::run()),
+        Ok(Command::Schemas { folder }) => finish(name, schemas::run(&source, launchers, &folder)),
         Err(error) => error.exit(),
     }
 }
@@ -106,17 +110,28 @@ fn command(launchers: &[Launcher]) -> clap::Command {
     })
 }
 
-fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            let (bad, end) = (terminal::BAD, terminal::BAD.render_reset());
-            let usage = error.is::<AssembleError>() || error.is::<config::Faults>();
-            anstream::eprintln!("{bad}error:{end} {error:#}");
-            if usage && !error.is::<AssembleError>() {
-                anstream::eprintln!("`suite check` validates the whole file.");
+fn finish(command: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    let faults = match error.downcast_ref::<AssembleError>() {
+        Some(AssembleError::Config(faults)) => Some(faults),
+        _ => error.downcast_ref::<Faults>(),
+    };
+    match faults {
+        Some(faults) => {
+            let mistakes = if faults.len() == 1 { "mistake" } else { "mistakes" };
+            anstream::eprintln!(
+                "{BAD}error:{BAD:#} {} {mistakes} in the configuration",
+                faults.len()
+            );
+            anstream::eprintln!("{faults}");
+            if command != "check" {
+                anstream::eprintln!("`suite check` looks at the whole file.");
             }
-            ExitCode::from(2)
         }
+        None => anstream::eprintln!("{BAD}error:{BAD:#} {error:#}"),
     }
+    ExitCode::from(2)
 }
