@@ -191,8 +191,7 @@ mod tests {
                 "title": contract.title,
                 "description": contract.purpose,
                 "inputSchema": schema,
-                "annotations": {"readOnlyHint": true, "destructiveHint": false,
-                    "idempotentHint": true, "openWorldHint": false},
+                "annotations": {"readOnlyHint": true, "openWorldHint": false},
             })
         });
         wire.collect()
