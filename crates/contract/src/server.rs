@@ -170,12 +170,25 @@ pub struct Place {
     state: PathBuf,
     reader: Box<SecretReader>,
     held: Mutex<Vec<Secret>>,
+    rehearsal: bool,
 }
 
 impl Place {
     /// A place. `base` is the folder of servers.toml, `state` this server's own folder.
     pub fn new(base: PathBuf, state: PathBuf, reader: Box<SecretReader>) -> Self {
-        Self { base, state, reader, held: Mutex::new(Vec::new()) }
+        Self { base, state, reader, held: Mutex::new(Vec::new()), rehearsal: false }
+    }
+
+    /// A place for a server that is opened to be checked and described, and never called.
+    #[must_use]
+    pub fn rehearsal(mut self) -> Self {
+        self.rehearsal = true;
+        self
+    }
+
+    /// Whether the server is opened to be described only: no work goes on in the background.
+    pub fn is_rehearsal(&self) -> bool {
+        self.rehearsal
     }
 
     /// The absolute form of a path in the settings.

@@ -64,7 +64,9 @@ impl Server for Docs {
 
     async fn open(settings: Settings, place: &Place) -> Result<Self, StartError> {
         let library = Arc::new(Library::new(collections(&settings, place)?, index(place)?));
-        library.refresh();
+        if !place.is_rehearsal() {
+            library.refresh();
+        }
         Ok(Self { library })
     }
 

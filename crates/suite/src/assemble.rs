@@ -136,13 +136,24 @@ pub struct Opened {
     pub redactor: Redactor,
 }
 
-/// Opens a server in `folder`.
-pub async fn open(config: &Config, launcher: &Launcher, folder: PathBuf) -> Result<Opened, Faults> {
+/// Opens a server in a folder that is thrown away, to check and describe it.
+pub async fn rehearse(config: &Config, launcher: &Launcher) -> Result<Opened, Faults> {
+    let scratch = tempfile::tempdir()
+        .map_err(|error| Faults::one(Fault::file(&std::env::temp_dir(), &error.to_string())))?;
+    open(config, launcher, place(config, scratch.path()).rehearsal()).await
+}
+
+/// The place of a server whose own folder this is.
+fn place(config: &Config, folder: &Path) -> Place {
+    Place::new(config.base(), folder.to_owned(), config::reader(config.base()))
+}
+
+/// Opens a server.
+async fn open(config: &Config, launcher: &Launcher, place: Place) -> Result<Opened, Faults> {
     let at = format!("/servers/{}", launcher.name);
     let (shared, own) = settings::split(config.raw(&at).unwrap_or(&Value::Null));
     let common: Common = serde_json::from_value(shared)
         .map_err(|error| Faults::one(config.fault(&at, None, error.to_string())))?;
-    let place = Place::new(config.base(), folder, config::reader(config.base()));
     let opened = (launcher.open)(own, &place, &common.tools).await;
     let catalogue = opened.map_err(|error| explain(config, &at, error))?;
     Ok(Opened { catalogue, common, redactor: Redactor::new(&place.held()) })
@@ -195,7 +206,8 @@ pub async fn ready(
     state::private_folder(&folder)?;
     let log = Log::open(&folder.join("records"))?;
     let key = state::key(&folder)?;
-    let Opened { catalogue, common, redactor } = open(&config, launcher, folder.clone()).await?;
+    let Opened { catalogue, common, redactor } =
+        open(&config, launcher, place(&config, &folder)).await?;
     logging::redact(&redactor);
     let pipeline = Pipeline::new(Parts {
         catalogue,

@@ -17,13 +17,10 @@ pub(crate) fn run(source: &Source, launchers: &[Launcher]) -> anyhow::Result<Exi
 
 async fn check(source: &Source, launchers: &[Launcher]) -> anyhow::Result<ExitCode> {
     let checked = assemble::check(source, launchers, None)?;
-    // A check leaves nothing behind: servers are opened in a folder that is thrown away.
-    let scratch = tempfile::tempdir()?;
     let mut faults = config::Faults::default();
     let mut opened = Vec::new();
     for launcher in configured(&checked, launchers) {
-        let folder = scratch.path().join(launcher.name);
-        match assemble::open(&checked.config, launcher, folder).await {
+        match assemble::rehearse(&checked.config, launcher).await {
             Ok(server) => opened.push((launcher, server)),
             Err(found) => faults.extend(found.iter().cloned()),
         }

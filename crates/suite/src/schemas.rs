@@ -25,10 +25,8 @@ pub(crate) fn run(
 /// One file per configured server: its tools on the wire, and their digests.
 async fn tools(source: &Source, launchers: &[Launcher], folder: &Path) -> anyhow::Result<()> {
     let checked = assemble::check(source, launchers, None)?;
-    let scratch = tempfile::tempdir()?;
     for launcher in check::configured(&checked, launchers) {
-        let state = scratch.path().join(launcher.name);
-        let catalogue = assemble::open(&checked.config, launcher, state).await?.catalogue;
+        let catalogue = assemble::rehearse(&checked.config, launcher).await?.catalogue;
         let digests: Map<String, Value> = catalogue
             .tools()
             .map(|entry| (entry.contract.name.to_owned(), json!(entry.digest)))

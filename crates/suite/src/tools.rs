@@ -35,10 +35,8 @@ async fn list(
     let checked = assemble::check(source, launchers, only)?;
     let (subject, _) = person::os_user();
     let roles = checked.policy.roles_of(&subject);
-    let scratch = tempfile::tempdir()?;
     for launcher in check::configured(&checked, launchers) {
-        let opened =
-            assemble::open(&checked.config, launcher, scratch.path().join(launcher.name)).await?;
+        let opened = assemble::rehearse(&checked.config, launcher).await?;
         let seen: Vec<&Entry> = opened
             .catalogue
             .tools()

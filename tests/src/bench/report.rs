@@ -81,12 +81,12 @@ impl Row {
 /// Three figures, no more: the rest is noise.
 fn digits(value: f64) -> String {
     match value.abs() {
-        1000.0.. => {
+        999.5.. => {
             let whole = format!("{value:.0}");
             let at = whole.len().saturating_sub(3);
             format!("{},{}", &whole[..at], &whole[at..])
         }
-        100.0.. => format!("{value:.0}"),
+        99.95.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn figures_are_short() {
-        let shown: Vec<String> = [0.123, 12.34, 123.4, 12345.6].map(digits).to_vec();
-        assert_eq!(shown, ["0.12", "12.3", "123", "12,346"]);
+        let shown: Vec<String> = [0.123, 12.34, 123.4, 999.7, 12345.6].map(digits).to_vec();
+        assert_eq!(shown, ["0.12", "12.3", "123", "1,000", "12,346"]);
     }
 }
