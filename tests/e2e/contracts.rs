@@ -35,7 +35,7 @@ fn unbounded(path: &str, schema: &Value, found: &mut Vec<String>) {
     let lacks = |word: &str| schema.get(word).is_none();
     match schema["type"].as_str() {
         Some("string") if lacks("maxLength") && lacks("enum") => {
-            found.push(format!("{path}: maxLength"))
+            found.push(format!("{path}: maxLength"));
         }
         Some("integer" | "number") if lacks("minimum") || lacks("maximum") => {
             found.push(format!("{path}: minimum and maximum"));

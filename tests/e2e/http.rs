@@ -98,7 +98,7 @@ fn a_body_that_is_no_message_gets_a_json_rpc_error() {
     ] {
         let reply = server.post(&[], body);
         assert_eq!(reply.status, 400, "{reply:?}");
-        assert_eq!(reply.json()["error"]["code"], code, "{:.40}: {reply:?}", body);
+        assert_eq!(reply.json()["error"]["code"], code, "{body:.40}: {reply:?}");
     }
     let huge = "x".repeat(5 << 20);
     assert_eq!(server.post(&[], &huge).status, 413);

@@ -12,7 +12,7 @@ pub use http::{HttpServer, Reply};
 pub use stdio::Session;
 
 /// How long anything may take before a test calls it a hang.
-pub const HANG: Duration = Duration::from_secs(60);
+pub const HANG: Duration = Duration::from_mins(1);
 
 /// The protocol revisions the product serves.
 pub const REVISIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];

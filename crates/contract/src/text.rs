@@ -45,14 +45,15 @@ pub fn visible(text: &str) -> std::borrow::Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len());
     let mut run = 0usize;
-    let mut previous: Option<char> = None;
+    let mut previous: Option<char> = None; // the last character that was kept as it is
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let next = chars.peek().copied();
         if c == '\r' && next == Some('\n') {
             continue;
         }
-        if !is_hidden(c) || is_wanted(c, previous, next) {
+        let kept = !is_hidden(c) || is_wanted(c, previous, next);
+        if kept {
             close_run(&mut out, &mut run);
             out.push(c);
         } else {
@@ -61,7 +62,7 @@ pub fn visible(text: &str) -> std::borrow::Cow<'_, str> {
                 let _ = write!(out, "[U+{:04X}]", u32::from(c));
             }
         }
-        previous = Some(c);
+        previous = kept.then_some(c);
     }
     close_run(&mut out, &mut run);
     if out == text { text.into() } else { out.into() }
@@ -89,10 +90,9 @@ fn is_hidden(c: char) -> bool {
 
 /// The few hidden characters that writing needs, where writing needs them.
 fn is_wanted(c: char, previous: Option<char>, next: Option<char>) -> bool {
-    let seen =
-        |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && (!is_hidden(c) || c == '\u{fe0f}'));
+    let seen = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !is_hidden(c));
     match c {
-        '\u{200c}' | '\u{200d}' => seen(previous) && seen(next),
+        '\u{200c}' | '\u{200d}' => (seen(previous) || previous == Some('\u{fe0f}')) && seen(next),
         '\u{fe0f}' => previous.is_some_and(|c| {
             !is_hidden(c) && (!c.is_ascii() || matches!(c, '#' | '*' | '0'..='9'))
         }),
@@ -122,6 +122,8 @@ mod tests {
         check("\x1b[2Jx", "[U+001B][2Jx");
         check("a\r\nb\rc", "a\nb[U+000D]c");
         check("x\u{200d}y", "x[U+200D]y");
+        check(">\u{fe0f}\u{200d}é", ">[U+FE0F][U+200D]é");
+        check("é\u{200d}\u{200d}é", "é[U+200D][U+200D]é");
         check("x\u{2028}y", "x[U+2028]y");
     }
 
