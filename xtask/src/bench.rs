@@ -1,12 +1,12 @@
 //! `cargo xtask bench`: the benchmarks, as ratios against floors measured in the same run.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
 use crate::command::{cargo, exit_code, status};
 use crate::packages;
-use crate::workspace::root;
+use crate::workspace::{root, target_directory};
 
 pub(crate) const SUMMARY: &str = "measure against floors in the same run, print ratios";
 
@@ -19,18 +19,17 @@ Arguments are passed on: `cargo xtask bench -- --help` lists what they are.
 
 /// Runs the benchmark program.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    packages::ensure(&[packages::BUILD])?;
-    // The benchmarks start the real binary, so it must be as new as they are.
-    let build = ["build", "--release", "-p", "suite"];
-    crate::command::run(cargo().current_dir(root()).args(build))?;
     pass_on("bench", arguments)
 }
 
-/// Runs one of the programs of the `tests` package in release mode.
+/// Builds all programs in release mode, since the benchmarks start several of them, and runs one
+/// of the `tests` package.
 pub(crate) fn pass_on(program: &str, arguments: &[String]) -> Result<ExitCode> {
-    let mut command = cargo();
-    command.current_dir(root()).args(["run", "--release", "-p", "tests", "--bin", program, "--"]);
+    packages::ensure(&[packages::BUILD])?;
+    let build = ["build", "--release", "-p", "suite", "-p", "tests", "--bins"];
+    crate::command::run(cargo().current_dir(root()).args(build))?;
+    let mut command = Command::new(target_directory()?.join("release").join(program));
     // `cargo xtask bench -- --help`: the separator is for us.
     command.args(arguments.strip_prefix(&["--".to_owned()][..]).unwrap_or(arguments));
-    Ok(exit_code(status(&mut command)?))
+    Ok(exit_code(status(command.current_dir(root()))?))
 }

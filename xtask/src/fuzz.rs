@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::bench::pass_on;
-use crate::packages;
 
 pub(crate) const SUMMARY: &str = "run the fuzz targets for as long as you like";
 
@@ -19,6 +18,5 @@ Builds release and runs a fuzz target of the `tests` package, all of them in tur
 
 /// Runs the fuzz program.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    packages::ensure(&[packages::BUILD])?;
     pass_on("fuzz", arguments)
 }

@@ -128,10 +128,21 @@ pub struct Fault {
 }
 
 impl Validator {
-    /// Compiles a schema.
+    /// Compiles a schema of the current dialect, 2020-12.
     pub fn new(schema: &Value) -> Result<Self, SchemaError> {
+        Self::compile(schema, Draft::Draft202012)
+    }
+
+    /// Compiles a schema whose keywords mean the same in Draft 7, as those of [`of`] do. The first
+    /// schema of a dialect costs the compilation of the dialect's own: with this one a process
+    /// starts a millisecond earlier and a megabyte smaller.
+    pub fn plain(schema: &Value) -> Result<Self, SchemaError> {
+        Self::compile(schema, Draft::Draft7)
+    }
+
+    fn compile(schema: &Value, draft: Draft) -> Result<Self, SchemaError> {
         let compiled = jsonschema::options()
-            .with_draft(Draft::Draft202012)
+            .with_draft(draft)
             .with_pattern_options(PatternOptions::regex())
             .build(schema)
             .map_err(|error| SchemaError(error.to_string()))?;

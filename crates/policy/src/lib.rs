@@ -95,6 +95,13 @@ impl Policy {
         self.decide(roles, tool, None)
     }
 
+    /// [`Policy::decide`] without its reason: for lists, and for tools that ask often.
+    pub fn allows(&self, roles: &[String], tool: &str, target: Option<&Target>) -> bool {
+        let held = || roles.iter().filter_map(|name| self.roles.get(name));
+        held().all(|rules| rules.denies(tool, target).is_none())
+            && held().any(|rules| rules.allows(tool, target).is_ok())
+    }
+
     /// Whether these roles may call `tool` on `target`.
     ///
     /// A role allows a call when one of its `tools` globs matches and, for each kind of target
@@ -184,7 +191,7 @@ impl Rules {
             Some(patterns.matched(target.name.as_deref()?)?)
         };
         match (by_tool, by_target) {
-            (None, None) => None,
+            (None, None) => Some("everything".to_owned()),
             (Some(tool), None) => Some(format!("tools \"{tool}\"")),
             (None, Some(target)) => Some(format!("targets \"{target}\"")),
             (Some(tool), Some(target)) => Some(format!("tools \"{tool}\" on targets \"{target}\"")),
@@ -267,11 +274,12 @@ mod tests {
 
     fn house() -> Policy {
         policy(
-            json!({"*": ["reader"], "eve": ["reader", "blocked"], "ann": ["analyst"]}),
+            json!({"*": ["reader"], "eve": ["reader", "blocked"], "ann": ["analyst"], "max": ["barred"]}),
             json!({
                 "reader": {"tools": ["docs_*"], "targets": {"collection": ["public", "hand*"]}},
                 "blocked": {"tools": ["docs_*"], "deny": {"tools": ["docs_read"], "targets": {"collection": ["handbook"]}}},
                 "analyst": {"tools": ["sql_*"], "deny": {"tools": ["sql_profile"]}},
+                "barred": {"tools": ["*"], "deny": {}},
             }),
         )
         .expect("a policy")
@@ -287,6 +295,8 @@ mod tests {
         let decided = policy.decide(&policy.roles_of(subject), tool, target.as_ref());
         assert_eq!(decided.allowed, allowed, "{subject} {tool} {collection:?}: {}", decided.rule);
         assert!(decided.rule.contains(rule), "{}", decided.rule);
+        let quietly = policy.allows(&policy.roles_of(subject), tool, target.as_ref());
+        assert_eq!(quietly, allowed, "the quiet answer is the same");
     }
 
     #[test]
@@ -332,6 +342,7 @@ mod tests {
         check("eve", "docs_search", Some("handbook"), true, "roles.reader");
         check("ann", "sql_profile", None, false, "roles.analyst.deny");
         check("ann", "sql_query", None, true, "roles.analyst");
+        check("max", "docs_search", None, false, "roles.barred.deny: everything");
     }
 
     #[test]

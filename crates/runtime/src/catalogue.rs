@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use contract::ctx::BoxFuture;
-use contract::schema::{self, Validator};
+use contract::schema::{self, SchemaError, Validator};
 use contract::{
     Approval, Configured, Contract, Ctx, Effect, Limit, Output, Part, Prompt, Registry, Rendered,
     Resource, ResourceCall, Server, Size, Target, Template, Tool, ToolError,
@@ -58,7 +58,8 @@ pub struct Entry {
     pub output: Option<Arc<Map<String, Value>>>,
     /// SHA-256 of the contract and both schemas, in hexadecimal: changes when the tool does.
     pub digest: String,
-    validator: Validator,
+    /// Compiled at the first call: most processes call a few of their tools.
+    validator: OnceLock<Validator>,
 }
 
 impl Entry {
@@ -69,20 +70,29 @@ impl Entry {
     ) -> Result<Self, CatalogueError> {
         let fault = |message: String| CatalogueError { key: contract.name.to_owned(), message };
         check(&contract, input).map_err(fault)?;
-        let validator = Validator::new(input).map_err(|error| fault(error.to_string()))?;
         let object = |value: &Value| Arc::new(value.as_object().cloned().unwrap_or_default());
         let digest = digest(&contract, input, output.as_ref());
         let output = output.as_ref().map(object);
-        Ok(Self { input: object(input), output, digest, validator, contract })
+        Ok(Self { input: object(input), output, digest, validator: OnceLock::new(), contract })
+    }
+
+    /// The compiled schema of the arguments.
+    fn validator(&self) -> Result<&Validator, SchemaError> {
+        if let Some(validator) = self.validator.get() {
+            return Ok(validator);
+        }
+        let validator = Validator::new(&Value::Object((*self.input).clone()))?;
+        Ok(self.validator.get_or_init(|| validator))
     }
 
     /// Every rule of the published schema that the arguments break, as one text; empty when they
     /// satisfy it.
-    pub(crate) fn faults(&self, args: &Value) -> String {
-        if self.validator.is_valid(args) {
-            return String::new();
+    pub(crate) fn faults(&self, args: &Value) -> Result<String, ToolError> {
+        let validator = self.validator().map_err(ToolError::internal)?;
+        if validator.is_valid(args) {
+            return Ok(String::new());
         }
-        let faults = self.validator.faults(args);
+        let faults = validator.faults(args);
         let shown = faults.iter().take(5).map(|fault| {
             let path = schema::path(&fault.pointer);
             let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
@@ -92,7 +102,7 @@ impl Entry {
         if faults.len() > 5 {
             text.push_str(&format!("; and {} more", faults.len() - 5));
         }
-        text
+        Ok(text)
     }
 }
 
@@ -359,6 +369,12 @@ impl<S: Server> Registry<S> for Collector<'_, S> {
     fn add_configured<T: Configured<Server = S>>(&mut self, tool: T) {
         let (contract, input) = (tool.contract(), tool.schema());
         let erased = Declared { server: Arc::clone(&self.server), tool: Arc::new(tool) };
+        // A schema from configuration may be wrong; better now than at the first call.
+        if let Err(error) = Validator::new(&input) {
+            let key = contract.name.to_owned();
+            self.faults.push(CatalogueError { key, message: error.to_string() });
+            return;
+        }
         self.take(contract, &input, None, Box::new(erased));
     }
 }

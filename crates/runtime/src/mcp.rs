@@ -95,15 +95,15 @@ impl Adapter {
         &self,
         request: Request,
         carried: Carried,
-        context: &RequestContext<RoleServer>,
+        context: &Arc<RequestContext<RoleServer>>,
     ) -> Result<Result<Answer, Failure>, Result<InputRequiredResult, McpError>> {
         let bond = self.bond(&request);
         let modern = Self::is_modern(context);
         let rounds = match modern.then(|| self.rounds(&bond, carried)).transpose() {
             Ok(rounds) => rounds,
             Err(error) => {
-                let caller =
-                    self.caller(context, Arc::new(Conversation::new(context.clone(), None, None)));
+                let caller = self
+                    .caller(context, Arc::new(Conversation::new(Arc::clone(context), None, None)));
                 let failure = self.pipeline.refuse(&caller, request, error);
                 let text = failure.error().map(ToolError::text).unwrap_or_default();
                 return Err(Err(McpError::invalid_params(text, None)));
@@ -113,7 +113,7 @@ impl Adapter {
             (true, level) => level.map(severity),
             (false, _) => Some(self.floor.load(Ordering::Relaxed)),
         };
-        let channel = Arc::new(Conversation::new(context.clone(), rounds.clone(), floor));
+        let channel = Arc::new(Conversation::new(Arc::clone(context), rounds.clone(), floor));
         let result = self.pipeline.call(&self.caller(context, channel), request).await;
         if let (Err(Failure::Error(error)), Some(rounds)) = (&result, rounds)
             && let Some(pending) = &error.pending
@@ -234,7 +234,7 @@ impl ServerHandler for Adapter {
             name: params.name.into_owned(),
             args: params.arguments.unwrap_or_default(),
         };
-        match self.run(request, carried, &context).await {
+        match self.run(request, carried, &Arc::new(context)).await {
             Err(waiting) => Ok(waiting?.into()),
             Ok(Ok(answer)) => Ok(convert::call_result(answer.shown).into()),
             Ok(Err(Failure::Unknown(error))) => Err(unknown(&error)),
@@ -285,6 +285,7 @@ impl ServerHandler for Adapter {
         self.requires_resources::<rmcp::model::ReadResourceRequestMethod>()?;
         let carried = Carried { state: params.request_state, answers: params.input_responses };
         let uri = params.uri;
+        let context = Arc::new(context);
         match self.run(Request::Resource { uri: uri.clone() }, carried, &context).await {
             Err(waiting) => Ok(waiting?.into()),
             Ok(Ok(answer)) => {
@@ -325,7 +326,7 @@ impl ServerHandler for Adapter {
         let carried = Carried { state: params.request_state, answers: params.input_responses };
         let request =
             Request::Prompt { name: params.name, args: params.arguments.unwrap_or_default() };
-        match self.run(request, carried, &context).await {
+        match self.run(request, carried, &Arc::new(context)).await {
             Err(waiting) => Ok(waiting?.into()),
             Ok(Ok(answer)) => Ok(convert::prompt_result(answer.shown).into()),
             Ok(Err(Failure::Abandoned)) => Err(abandoned()),

@@ -180,12 +180,12 @@ impl Pipeline {
 
     /// Whether the principal sees a tool or prompt at all.
     pub fn lists(&self, principal: &Principal, name: &str) -> bool {
-        self.inner.policy.lists(&principal.roles, name).allowed
+        self.inner.policy.allows(&principal.roles, name, None)
     }
 
     /// Whether the principal may touch a target with a tool.
     pub fn permits(&self, principal: &Principal, tool: &str, target: &Target) -> bool {
-        self.inner.policy.decide(&principal.roles, tool, Some(target)).allowed
+        self.inner.policy.allows(&principal.roles, tool, Some(target))
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

@@ -65,16 +65,25 @@ impl Sealer {
 /// The cursors of one call.
 pub(crate) struct CallCursors {
     pub(crate) sealer: Sealer,
-    pub(crate) bond: Bond,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) tool: &'static str,
+    pub(crate) args: Arc<Value>,
+}
+
+impl CallCursors {
+    fn bond(&self) -> Bond {
+        let none = Map::new();
+        Bond::new("cursor", &self.principal, self.tool, self.args.as_object().unwrap_or(&none))
+    }
 }
 
 impl Cursors for CallCursors {
     fn seal(&self, position: &Value) -> String {
-        self.sealer.seal(&self.bond, position).unwrap_or_default()
+        self.sealer.seal(&self.bond(), position).unwrap_or_default()
     }
 
     fn open(&self, cursor: &str) -> Result<Value, ToolError> {
-        self.sealer.open(&self.bond, cursor).ok_or_else(|| {
+        self.sealer.open(&self.bond(), cursor).ok_or_else(|| {
             ToolError::invalid(
                 "`cursor` is not one this call can use: it is damaged, older than 30 minutes, or of \
                  other arguments. Call again without `cursor`.",

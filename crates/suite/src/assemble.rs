@@ -91,7 +91,7 @@ pub fn check(
     if let Some(server) = only {
         config = config.only(server);
     }
-    let schema = Validator::new(&settings::file_schema(launchers))
+    let schema = Validator::plain(&settings::file_schema(launchers))
         .map_err(|error| Faults::one(Fault::file(&source.path, &error.to_string())))?;
     let mut faults = config.check(&schema);
     if let Some(server) = only

@@ -15,7 +15,9 @@ pub(crate) fn run(
     launchers: &[Launcher],
     folder: &Path,
 ) -> anyhow::Result<ExitCode> {
-    write(&folder.join("servers.schema.json"), &settings::file_schema(launchers))?;
+    let mut file = settings::file_schema(launchers);
+    file["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    write(&folder.join("servers.schema.json"), &file)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(tools(source, launchers, folder));
     runtime.shutdown_background();

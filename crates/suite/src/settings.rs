@@ -77,7 +77,6 @@ pub fn file_schema(launchers: &[Launcher]) -> Value {
         .collect();
     let roles = with_names(schema::of::<Roles>(), "^[a-z][a-z0-9_-]{0,63}$");
     json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "servers.toml",
         "type": "object",
         "properties": {

@@ -3,6 +3,7 @@
 //! its answers after it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use contract::ctx::{BoxFuture, Pending};
 use contract::{Channel, Kind, Question, ToolError};
@@ -29,7 +30,7 @@ pub(super) struct Rounds {
 
 /// The channel of one call.
 pub(super) struct Conversation {
-    context: RequestContext<RoleServer>,
+    context: Arc<RequestContext<RoleServer>>,
     /// `None`: the client can be asked during the call.
     rounds: Option<Rounds>,
     /// The least severe log messages that are sent; `None` sends none.
@@ -38,7 +39,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) fn new(
-        context: RequestContext<RoleServer>,
+        context: Arc<RequestContext<RoleServer>>,
         rounds: Option<Rounds>,
         floor: Option<Severity>,
     ) -> Self {

@@ -15,19 +15,20 @@ use super::{Answer, Caller, Failure, Inner, Pipeline, Request};
 use crate::catalogue::{Entry, Prepared};
 use crate::guard;
 use crate::guard::channel::Guarded;
-use crate::seal::{Bond, CallCursors};
+use crate::seal::CallCursors;
 
 /// One call on its way, with all that its record will say.
 pub(super) struct Call {
     pub(super) pipeline: Pipeline,
     pub(super) caller: Caller,
-    pub(super) request: Request,
+    /// What was asked for: a tool, a prompt or a resource.
+    pub(super) kind: &'static str,
     pub(super) entry: Option<Arc<Entry>>,
     pub(super) mime: Option<&'static str>,
     pub(super) id: String,
     pub(super) began: Instant,
     pub(super) tool: String,
-    pub(super) arguments: Value,
+    pub(super) arguments: Arc<Value>,
     pub(super) target: Option<Target>,
     pub(super) decision: Option<Decided>,
     pub(super) recorded: bool,
@@ -38,19 +39,28 @@ impl Call {
     pub(super) fn begin(pipeline: &Pipeline, caller: &Caller, request: Request) -> Self {
         let inner = &pipeline.inner;
         let number = inner.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let (tool, arguments, entry, mime) = match &request {
+        let catalogue = &inner.catalogue;
+        let (kind, tool, arguments, entry, mime) = match request {
             Request::Tool { name, args } => {
-                (name.clone(), Value::Object(args.clone()), inner.catalogue.tool(name), None)
+                let entry = catalogue.tool(&name);
+                ("tool", name, Value::Object(args), entry, None)
             }
             Request::Prompt { name, args } => {
-                (name.clone(), Value::Object(args.clone()), inner.catalogue.prompt(name), None)
+                let entry = catalogue.prompt(&name);
+                ("prompt", name, Value::Object(args), entry, None)
             }
-            Request::Resource { uri } => match inner.catalogue.resource(uri) {
+            Request::Resource { uri } => match catalogue.resource(&uri) {
                 Some(read) => {
-                    let entry = inner.catalogue.tool(read.tool);
-                    (read.tool.to_owned(), Value::Object(read.args), entry, Some(read.mime))
+                    let entry = catalogue.tool(read.tool);
+                    (
+                        "resource",
+                        read.tool.to_owned(),
+                        Value::Object(read.args),
+                        entry,
+                        Some(read.mime),
+                    )
                 }
-                None => (uri.clone(), Value::Null, None, None),
+                None => ("resource", uri, Value::Null, None, None),
             },
         };
         Self {
@@ -60,12 +70,12 @@ impl Call {
             mime,
             id: format!("{}-{number}", inner.process),
             began: Instant::now(),
-            tool: tool.chars().take(200).collect(),
-            arguments,
+            tool: short(tool),
+            arguments: Arc::new(arguments),
+            kind,
             target: None,
             decision: None,
             recorded: false,
-            request,
         }
     }
 
@@ -114,26 +124,20 @@ impl Call {
         let Some(entry) = self.entry.clone() else {
             return Err(Failure::Unknown(self.unknown()));
         };
-        let decision =
-            self.pipeline.inner.policy.lists(&self.caller.principal.roles, entry.contract.name);
-        if !decision.allowed {
-            self.decision = Some(decision);
-            return Err(Failure::Unknown(self.unknown()));
+        let (policy, roles) = (&self.pipeline.inner.policy, &self.caller.principal.roles);
+        if policy.allows(roles, entry.contract.name, None) {
+            return Ok(entry);
         }
-        Ok(entry)
+        self.decision = Some(policy.lists(roles, entry.contract.name));
+        Err(Failure::Unknown(self.unknown()))
     }
 
     fn unknown(&self) -> ToolError {
-        let (kind, name) = match &self.request {
-            Request::Tool { name, .. } => ("tool", name),
-            Request::Prompt { name, .. } => ("prompt", name),
-            Request::Resource { uri } => ("resource", uri),
-        };
-        let name: String = name.chars().take(200).collect();
-        let message = if matches!(self.request, Request::Resource { .. }) {
+        let (kind, name) = (self.kind, &self.tool);
+        let message = if kind == "resource" {
             format!("there is no {kind} `{name}`; list the resources.")
         } else {
-            sentence(format!("{kind} {}", contract::schema::unknown(&name, &self.seen())))
+            sentence(format!("{kind} {}", contract::schema::unknown(name, &self.seen())))
         };
         ToolError::not_found(message)
     }
@@ -141,9 +145,10 @@ impl Call {
     /// The names this principal may know.
     fn seen(&self) -> Vec<String> {
         let catalogue = &self.pipeline.inner.catalogue;
-        let entries: Vec<&Arc<Entry>> = match &self.request {
-            Request::Prompt { .. } => catalogue.prompt_entries().collect(),
-            _ => catalogue.tools().collect(),
+        let entries: Vec<&Arc<Entry>> = if self.kind == "prompt" {
+            catalogue.prompt_entries().collect()
+        } else {
+            catalogue.tools().collect()
         };
         let names = entries.into_iter().map(|entry| entry.contract.name);
         names
@@ -153,7 +158,7 @@ impl Call {
     }
 
     fn validate(&self, inner: &Inner, entry: &Entry) -> Result<Prepared, ToolError> {
-        let faults = entry.faults(&self.arguments);
+        let faults = entry.faults(&self.arguments)?;
         if !faults.is_empty() {
             return Err(ToolError::invalid(sentence(faults)));
         }
@@ -231,18 +236,20 @@ impl Call {
         let cancelled = self.caller.cancelled.clone();
         let (channel, redactor) =
             (Arc::clone(&self.caller.channel), self.pipeline.inner.redactor.clone());
-        let args = self.arguments.as_object().cloned().unwrap_or_default();
-        let bond = Bond::new("cursor", &self.caller.principal, name, &args);
+        let cursors = CallCursors {
+            sealer: self.pipeline.inner.sealer.clone(),
+            principal: Arc::clone(&self.caller.principal),
+            tool: name,
+            args: Arc::clone(&self.arguments),
+        };
         Ctx::new(CtxParts {
             principal: Arc::clone(&self.caller.principal),
             deadline,
             size: self.size(entry),
             cancelled: Arc::new(move || cancelled.is_cancelled()),
             channel: Arc::new(Guarded { channel, redactor }),
-            cursors: Arc::new(CallCursors { sealer: self.pipeline.inner.sealer.clone(), bond }),
-            permits: Arc::new(move |target| {
-                policy.decide(&principal.roles, name, Some(target)).allowed
-            }),
+            cursors: Arc::new(cursors),
+            permits: Arc::new(move |target| policy.allows(&principal.roles, name, Some(target))),
         })
     }
 
@@ -268,6 +275,11 @@ impl Drop for Call {
             let _ = self.record(&Err(Failure::Abandoned));
         }
     }
+}
+
+/// A name as it is recorded: long ones are cut.
+fn short(name: String) -> String {
+    if name.len() <= 200 { name } else { name.chars().take(200).collect() }
 }
 
 /// Ends a text with a full stop, unless it ends with a mark already.
