@@ -73,16 +73,24 @@ fn client(script: &str, runs: usize) {
     judge(script, &[&plan[..], &["--http".to_owned(), server.url()]].concat());
 }
 
-/// Cancelling a long call, with progress, where the client can.
+/// Cancelling a long call, with progress, on both transports and in every mode.
 fn cancels(script: &str) {
+    let abandoned = |folder: &Folder| {
+        let records = folder.calls("test");
+        records.iter().filter(|record| record["outcome"] == "abandoned").count()
+    };
     let folder = Folder::fixture("");
     let program = fixture().display().to_string();
     let config = folder.config().display().to_string();
     let args = ["--plan", &slow_plan(), "--stdio", "--", &program, "test", "--config", &config];
     judge(script, &args.map(str::to_owned));
-    let records = folder.calls("test");
-    let abandoned = records.iter().filter(|record| record["outcome"] == "abandoned").count();
-    assert!(abandoned >= 3, "every mode cancelled one call: {records:#?}");
+    assert_eq!(abandoned(&folder), 3, "every mode cancelled one call");
+
+    let folder = Folder::fixture("");
+    let server = HttpServer::start(&fixture(), "test", &folder.config());
+    judge(script, &["--plan", &slow_plan(), "--http", &server.url()].map(str::to_owned));
+    assert!(server.stop().success());
+    assert_eq!(abandoned(&folder), 3, "a closed connection cancels its call");
 }
 
 #[test]

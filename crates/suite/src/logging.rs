@@ -23,8 +23,8 @@ pub(crate) fn start() {
     let wanted = std::env::var("SUITE_LOG").unwrap_or_else(|_| "warn".to_owned());
     let levels: Targets =
         wanted.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::WARN));
-    // The protocol library logs whole parameters at lower levels.
-    let levels = levels.with_target("rmcp", LevelFilter::ERROR);
+    // The protocol library logs whole parameters, and calls every client that goes away an error.
+    let levels = levels.with_target("rmcp", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(Clean).with_ansi(false);
     let _ = tracing_subscriber::registry().with(lines).with(levels).try_init();
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
