@@ -27,9 +27,11 @@ mod prompts;
 mod questions;
 mod resources;
 mod shapes;
+mod trivial;
 mod work;
 
 pub use canned::Canned;
+pub use trivial::Trivial;
 
 /// The fixture.
 pub struct Fixture {

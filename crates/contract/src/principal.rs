@@ -21,12 +21,12 @@ pub enum Proof {
 /// Who calls. Everything a decision needs, and nothing a transport knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Principal {
-    /// The name used in `[people]`, such as an operating-system user.
-    pub subject: String,
     /// How the identity was proven.
     pub proof: Proof,
     /// The roles `[people]` gives to the subject, in the order of the file.
     pub roles: Vec<String>,
+    /// The name used in `[people]`, such as an operating-system user.
+    pub subject: String,
 }
 
 /// The program on the other side, as it names itself. A claim, never used for a decision.
@@ -34,12 +34,12 @@ pub struct Principal {
 pub struct Client {
     /// The name the client gave.
     pub name: String,
-    /// The version the client gave.
-    pub version: String,
-    /// How the call arrived: `stdio`, `http` or `cli`.
-    pub transport: &'static str,
     /// The protocol revision of the call; empty for the command line.
     pub protocol: String,
+    /// How the call arrived: `stdio`, `http` or `cli`.
+    pub transport: &'static str,
+    /// The version the client gave.
+    pub version: String,
 }
 
 /// The system and object one call touches.

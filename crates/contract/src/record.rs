@@ -1,6 +1,6 @@
 //! What the log keeps of one call. Written by the pipeline, read by auditors.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{Client, Kind, Principal, Target};
@@ -48,81 +48,112 @@ pub struct Decided {
     pub rule: String,
 }
 
-/// One line of the log, before its sequence number and time.
+/// One line of the log.
+///
+/// The fields, here and in what they hold, stand in the order of their names, so that plain
+/// serialisation is already canonical (RFC 8785); a test compares the two.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record<'a> {
-    /// The event.
-    pub event: Event,
-    /// The server.
-    pub server: &'a str,
+    /// The arguments.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "sorted")]
+    pub arguments: Option<&'a Value>,
     /// The call, the same for intent and outcome.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub call: &'a str,
-    /// Who.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub principal: Option<&'a Principal>,
-    /// From which program, as claimed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<&'a Client>,
-    /// The tool or prompt asked for, as asked.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub tool: &'a str,
-    /// SHA-256 of the tool's contract and schemas; absent for an unknown tool.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tool_digest: Option<&'a str>,
-    /// What the call touches.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<&'a Target>,
-    /// The arguments, redacted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub arguments: Option<&'a Value>,
     /// Why, as claimed by the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_reason: Option<&'a str>,
+    /// From which program, as claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<&'a Client>,
     /// What policy decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<&'a Decided>,
-    /// How it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
-    /// The kind of error.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Kind>,
-    /// What the operator should know about the error, redacted.
+    /// What the operator should know about the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,
     /// How long the call took, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
+    /// The kind of error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Kind>,
+    /// The event.
+    pub event: Event,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Who.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<&'a Principal>,
     /// The size of the answer in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_bytes: Option<u64>,
     /// SHA-256 of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_digest: Option<&'a str>,
+    /// The number in its segment, from 1; given by the log.
+    pub sequence: u64,
+    /// The server.
+    pub server: &'a str,
+    /// What the call touches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<&'a Target>,
+    /// When, in UTC (RFC 3339); given by the log.
+    pub time: String,
+    /// The tool or prompt asked for, as asked.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub tool: &'a str,
+    /// SHA-256 of the tool's contract and schemas; absent for an unknown tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_digest: Option<&'a str>,
 }
 
 impl<'a> Record<'a> {
     /// A record of `event` with every other field empty.
     pub fn new(event: Event, server: &'a str) -> Self {
         Self {
-            event,
-            server,
-            call: "",
-            principal: None,
-            client: None,
-            tool: "",
-            tool_digest: None,
-            target: None,
             arguments: None,
+            call: "",
             claimed_reason: None,
+            client: None,
             decision: None,
-            outcome: None,
-            error: None,
             detail: None,
             duration_us: None,
+            error: None,
+            event,
+            outcome: None,
+            principal: None,
             result_bytes: None,
             result_digest: None,
+            sequence: 0,
+            server,
+            target: None,
+            time: String::new(),
+            tool: "",
+            tool_digest: None,
+        }
+    }
+}
+
+fn sorted<S: Serializer>(value: &Option<&Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    Sorted(value.unwrap_or(&Value::Null)).serialize(serializer)
+}
+
+/// JSON with the fields of objects in the order of their UTF-16 names (RFC 8785, 3.2.3).
+struct Sorted<'a>(&'a Value);
+
+impl Serialize for Sorted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Sorted)),
+            Value::Object(fields) => {
+                let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+                fields.sort_by(|left, right| left.0.encode_utf16().cmp(right.0.encode_utf16()));
+                serializer
+                    .collect_map(fields.into_iter().map(|(name, value)| (name, Sorted(value))))
+            }
+            plain => plain.serialize(serializer),
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct CollectionSettings {
     /// The name in addresses and in the `targets` of roles; unique.
-    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z][a-z0-9-]{0,39}$"))]
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z][a-z0-9-]*$"))]
     pub name: String,
     /// The folder, relative to servers.toml. Nothing outside it is read: symbolic links and names
     /// that begin with a dot are skipped.

@@ -35,7 +35,7 @@ pub struct Overrides {
     /// false takes the tool away from everybody.
     pub enabled: Option<bool>,
     /// A lower limit, such as "10/minute" (second, minute, hour).
-    #[schemars(regex(pattern = r"^[1-9][0-9]{0,6}/(second|minute|hour)$"))]
+    #[schemars(length(max = 14), regex(pattern = r"^[1-9][0-9]*/(second|minute|hour)$"))]
     pub limit: Option<String>,
     /// A higher approval.
     pub approval: Option<Approval>,
@@ -150,11 +150,9 @@ fn digest(contract: &Contract, input: &Value, output: Option<&Value>) -> String 
 
 /// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Applies servers.toml to a contract; refuses anything looser.

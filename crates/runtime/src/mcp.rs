@@ -71,16 +71,13 @@ impl Adapter {
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>, channel: Arc<dyn Channel>) -> Caller {
-        let claimed = context.client_info();
-        let text = |text: &str| text.chars().take(100).collect::<String>();
+        let (name, version) = claimed(context);
+        let protocol = context.protocol_version().map(|version| version.to_string());
         let client = Client {
-            name: claimed.as_ref().map(|info| text(&info.name)).unwrap_or_default(),
-            version: claimed.as_ref().map(|info| text(&info.version)).unwrap_or_default(),
+            name,
+            protocol: protocol.unwrap_or_default(),
             transport: self.transport,
-            protocol: context
-                .protocol_version()
-                .map(|version| version.to_string())
-                .unwrap_or_default(),
+            version,
         };
         Caller {
             principal: Arc::clone(&self.principal),
@@ -152,6 +149,19 @@ impl Adapter {
         answers.extend(carried.answers.unwrap_or_default());
         Ok(Rounds { answers })
     }
+}
+
+/// The name and version that the client gives itself, each of at most 100 characters: with the
+/// request, or when it opened its session.
+fn claimed(context: &RequestContext<RoleServer>) -> (String, String) {
+    let text = |text: &str| text.chars().take(100).collect::<String>();
+    if let Some(claimed) = context.meta.get("io.modelcontextprotocol/clientInfo") {
+        let field = |name: &str| claimed[name].as_str().map(text).unwrap_or_default();
+        return (field("name"), field("version"));
+    }
+    let opened = context.peer.peer_info();
+    let opened = opened.as_ref().map(|info| &info.client_info);
+    opened.map(|info| (text(&info.name), text(&info.version))).unwrap_or_default()
 }
 
 /// What a client carries back to a call that waits.

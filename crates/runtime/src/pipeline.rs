@@ -155,7 +155,7 @@ impl Pipeline {
             process: hex(&random),
             catalogue: parts.catalogue,
         };
-        inner.log.append(&Record::new(Event::Started, inner.catalogue.server))?;
+        inner.log.append(&mut Record::new(Event::Started, inner.catalogue.server))?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -164,7 +164,9 @@ impl Pipeline {
     pub async fn stop(&self) -> Result<(), state::StateError> {
         self.inner.acting.close();
         let _ = tokio::time::timeout(GRACE, self.inner.acting.wait()).await;
-        self.inner.log.append_durable(&Record::new(Event::Stopped, self.inner.catalogue.server))?;
+        self.inner
+            .log
+            .append_durable(&mut Record::new(Event::Stopped, self.inner.catalogue.server))?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ mod read;
 use std::path::{Path, PathBuf};
 
 pub use key::key;
-pub use log::Log;
+pub use log::{Line, Log};
 pub use read::tail;
 
 /// State that cannot be kept. Without a record there is no call.

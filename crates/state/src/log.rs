@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use contract::record::Record;
+use serde_json::Value;
 
 use crate::{StateError, read};
 
@@ -50,13 +51,43 @@ struct Segment {
     closing: bool,
 }
 
-/// A record as it is written: with its number in the segment and its time.
-#[derive(Serialize)]
-struct Line<'a, R> {
-    sequence: u64,
-    time: String,
-    #[serde(flatten)]
-    record: &'a R,
+/// What can be a line of the log: takes its number and time, and gives its canonical JSON
+/// (RFC 8785).
+pub trait Line {
+    /// The line, without its line feed.
+    fn line(&mut self, sequence: u64, time: String) -> std::io::Result<Vec<u8>>;
+}
+
+impl Line for Record<'_> {
+    fn line(&mut self, sequence: u64, time: String) -> std::io::Result<Vec<u8>> {
+        (self.sequence, self.time) = (sequence, time);
+        if self.arguments.is_some_and(has_fraction) {
+            return serde_json_canonicalizer::to_vec(self).map_err(std::io::Error::other);
+        }
+        // Already in canonical order; only fractions are written in a way of their own.
+        serde_json::to_vec(self).map_err(std::io::Error::other)
+    }
+}
+
+/// A record that was redacted.
+impl Line for Value {
+    fn line(&mut self, sequence: u64, time: String) -> std::io::Result<Vec<u8>> {
+        self["sequence"] = sequence.into();
+        self["time"] = time.into();
+        serde_json_canonicalizer::to_vec(self).map_err(std::io::Error::other)
+    }
+}
+
+/// Whether a number in the value is not a whole one that both ways write alike.
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.as_i64().is_none_or(|number| number.unsigned_abs() >= 1 << 53)
+        }
+        Value::Array(items) => items.iter().any(has_fraction),
+        Value::Object(fields) => fields.values().any(has_fraction),
+        _ => false,
+    }
 }
 
 impl Log {
@@ -78,9 +109,9 @@ impl Log {
         Ok(Self { shared, syncer: Some(syncer) })
     }
 
-    /// Writes a record, an object: one `write`, then it survives the death of this process.
+    /// Writes a record: one `write`, then it survives the death of this process.
     /// Returns its number in the segment.
-    pub fn append(&self, record: &impl Serialize) -> Result<u64, StateError> {
+    pub fn append(&self, record: &mut impl Line) -> Result<u64, StateError> {
         let mut segment = self.shared.lock();
         let sequence = segment.append(record)?;
         if !segment.dirty {
@@ -91,7 +122,7 @@ impl Log {
     }
 
     /// Writes a record and waits until it is on the disk: for what is about to be done.
-    pub fn append_durable(&self, record: &impl Serialize) -> Result<u64, StateError> {
+    pub fn append_durable(&self, record: &mut impl Line) -> Result<u64, StateError> {
         let mut segment = self.shared.lock();
         let sequence = segment.append(record)?;
         segment.file.sync_data().map_err(StateError::at(&segment.path))?;
@@ -199,7 +230,7 @@ impl Segment {
         }
     }
 
-    fn append(&mut self, record: &impl Serialize) -> Result<u64, StateError> {
+    fn append(&mut self, record: &mut impl Line) -> Result<u64, StateError> {
         if self.torn {
             self.file.set_len(self.length).map_err(StateError::at(&self.path))?;
             self.torn = false;
@@ -208,10 +239,8 @@ impl Segment {
             self.rotate()?;
         }
         let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let line = Line { sequence: self.sequence + 1, time, record };
-        let mut text = serde_json_canonicalizer::to_vec(&line)
-            .map_err(std::io::Error::other)
-            .map_err(StateError::at(&self.path))?;
+        let line = record.line(self.sequence + 1, time);
+        let mut text = line.map_err(StateError::at(&self.path))?;
         text.push(b'\n');
         if let Err(error) = (&*self.file).write_all(&text) {
             // A full disk takes half a line: it is taken back, now or before the next record.
@@ -249,12 +278,14 @@ fn lock(file: &File, path: &Path) -> Result<bool, StateError> {
 
 #[cfg(test)]
 mod tests {
-    use contract::record::{Event, Record};
+    use contract::record::{Decided, Event};
+    use contract::{Client, Principal, Proof, Target};
+    use serde_json::json;
 
     use super::*;
 
     fn note(log: &Log) -> u64 {
-        log.append(&Record::new(Event::Call, "docs")).expect("written")
+        log.append(&mut Record::new(Event::Call, "docs")).expect("written")
     }
 
     #[test]
@@ -273,6 +304,37 @@ mod tests {
             text.lines().all(|line| line.starts_with(r#"{"event":"call","sequence":"#)),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_line_is_canonical_whatever_it_holds() {
+        let principal = Principal {
+            proof: Proof::OsUser { uid: 7 },
+            roles: vec!["b".into(), "a".into()],
+            subject: "é\u{2028}\"\\".into(),
+        };
+        let client = Client { name: "\u{7f}\u{1}\n".into(), ..Client::default() };
+        let decided = Decided { allowed: true, rule: "r".into() };
+        let target = Target::one("collection", "x");
+        for arguments in [
+            json!({"z": 1, "a": {"\u{fb33}": 1, "\u{1f600}": 2, "": [{"b": 1, "a": null}]}, "€": "\u{8}\u{c}\r\t\u{1b}"}),
+            json!({"f": 1.0, "e": 1e30, "n": -0.5, "big": 18_446_744_073_709_551_615_u64}),
+            json!({"edge": 9_007_199_254_740_991_i64, "over": 9_007_199_254_740_993_i64}),
+        ] {
+            let mut record = Record::new(Event::Call, "docs");
+            record.principal = Some(&principal);
+            record.client = Some(&client);
+            record.decision = Some(&decided);
+            record.target = Some(&target);
+            record.arguments = Some(&arguments);
+            (record.call, record.tool, record.tool_digest) = ("c", "t", Some("d"));
+            (record.detail, record.claimed_reason, record.result_digest) =
+                (Some("d"), Some("r"), Some("e"));
+            (record.duration_us, record.result_bytes) = (Some(1), Some(2));
+            let line = record.line(3, "now".into()).expect("a line");
+            let canonical = serde_json_canonicalizer::to_vec(&record).expect("canonical");
+            assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&canonical));
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub fn file_schema(launchers: &[Launcher]) -> Value {
         .iter()
         .map(|launcher| (launcher.name.to_owned(), server_schema(launcher)))
         .collect();
-    let roles = with_names(schema::of::<Roles>(), "^[a-z][a-z0-9_-]{0,63}$");
+    let roles = with_names(schema::of::<Roles>(), "^[a-z][a-z0-9_-]*$");
     json!({
         "title": "servers.toml",
         "type": "object",
@@ -95,7 +95,7 @@ pub fn file_schema(launchers: &[Launcher]) -> Value {
 }
 
 fn with_names(mut schema: Value, pattern: &str) -> Value {
-    schema["propertyNames"] = json!({ "pattern": pattern });
+    schema["propertyNames"] = json!({ "pattern": pattern, "maxLength": 64 });
     schema
 }
 

@@ -57,6 +57,14 @@ fn echo() -> Value {
 }
 
 /// The documentation of this repository, for everybody.
+/// The product with one trivial tool, which everybody may call.
+fn one_tool() -> Folder {
+    Folder::new(
+        "[people]\n\"*\" = [\"all\"]\n[roles.all]\ntools = [\"*\"]\n\
+         [servers.trivial]\npurpose = \"Be measured.\"\nowner = \"tests\"\n",
+    )
+}
+
 fn documentation() -> Folder {
     let path = repository().join("docs").display().to_string();
     Folder::new(&format!(
@@ -69,8 +77,8 @@ fn documentation() -> Folder {
 
 /// Cold start and idle memory: from the start of the process to its first answer.
 fn start(effort: Effort) -> Result<Vec<Row>> {
-    let (fixture, docs) = (Folder::fixture(""), documentation());
-    let subjects = [Subject::bare(), Subject::fixture(&fixture), Subject::docs(&docs)];
+    let (fixture, docs) = (one_tool(), documentation());
+    let subjects = [Subject::bare(), Subject::trivial(&fixture), Subject::docs(&docs)];
     let first = line(&modern("tools/list", json!({})));
     let mut times = [const { Vec::new() }; 3];
     let mut memories = [const { Vec::new() }; 3];
@@ -105,9 +113,9 @@ fn start(effort: Effort) -> Result<Vec<Row>> {
     let time = [Limit::Times(3.0), Limit::Most(15.0)];
     let memory = [Limit::Times(3.0), Limit::Most(25.0)];
     Ok(vec![
-        row("cold start to first answer: fixture", "ms", fixture, Some(bare), &time),
+        row("cold start to first answer: one trivial tool", "ms", fixture, Some(bare), &time),
         row("cold start to first answer: docs, index exists", "ms", docs, Some(bare), &time),
-        row("idle memory: fixture", "MiB", fixture_memory, Some(bare_memory), &memory),
+        row("idle memory: one trivial tool", "MiB", fixture_memory, Some(bare_memory), &memory),
         row("idle memory: docs", "MiB", docs_memory, Some(bare_memory), &memory),
         row("memory after a search: docs", "MiB", used, Some(bare_memory), &[]),
     ])
@@ -147,8 +155,8 @@ fn exchange(session: &mut Session, line: &str, calls: usize) -> Result<(Vec<Dura
 fn call(effort: Effort) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (era, is_modern) in [("2026-07-28", true), ("2025-11-25", false)] {
-        let folder = Folder::fixture("");
-        let mut sessions = [Subject::bare().start()?, Subject::fixture(&folder).start()?];
+        let folder = one_tool();
+        let mut sessions = [Subject::bare().start()?, Subject::trivial(&folder).start()?];
         let message = if is_modern { modern } else { legacy }("tools/call", echo());
         let message = line(&message);
         for session in &mut sessions {
@@ -177,8 +185,8 @@ fn call(effort: Effort) -> Result<Vec<Row>> {
 
 /// A trivial call over HTTP, on many connections at a time.
 fn http(effort: Effort) -> Result<Vec<Row>> {
-    let folder = Folder::fixture("");
-    let servers = [Subject::bare().start_http()?, Subject::fixture(&folder).start_http()?];
+    let folder = one_tool();
+    let servers = [Subject::bare().start_http()?, Subject::trivial(&folder).start_http()?];
     let mut rows = Vec::new();
     for (era, body) in
         [("2026-07-28", modern("tools/call", echo())), ("2025-11-25", legacy("tools/call", echo()))]
@@ -226,8 +234,8 @@ fn memory(effort: Effort) -> Result<Vec<Row>> {
         load(address, &request(address, &message), late)?;
         Ok(process.memory()? - before)
     };
-    let folder = Folder::fixture("");
-    let (bare, fixture) = (Subject::bare(), Subject::fixture(&folder));
+    let folder = one_tool();
+    let (bare, fixture) = (Subject::bare(), Subject::trivial(&folder));
     let what =
         |transport: &str| format!("memory from call {early} to {}: {transport}", early + late);
     let limits = [Limit::Most(2.0)];

@@ -23,9 +23,9 @@ impl Subject {
         Self { program: harness::program("bare"), arguments: Vec::new() }
     }
 
-    /// The fixture server: the whole product around one trivial tool.
-    pub(super) fn fixture(folder: &harness::Folder) -> Self {
-        Self::of(harness::fixture(), "test", folder)
+    /// The whole product around one trivial tool.
+    pub(super) fn trivial(folder: &harness::Folder) -> Self {
+        Self::of(harness::fixture(), "trivial", folder)
     }
 
     /// `suite docs`.

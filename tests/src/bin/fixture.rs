@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use suite::Launcher;
-use tests::fixture::Fixture;
+use tests::fixture::{Fixture, Trivial};
 
 fn main() -> ExitCode {
-    suite::main(const { &[Launcher::of::<Fixture>()] })
+    suite::main(const { &[Launcher::of::<Fixture>(), Launcher::of::<Trivial>()] })
 }

@@ -203,7 +203,7 @@ impl Call {
             return Ok(());
         }
         let record = self.base_record(Event::Intent);
-        self.write(&record, true).map_err(unrecorded)
+        self.write(record, true).map_err(unrecorded)
     }
 
     /// Runs the tool: deadline, panic guard, and cancellation for tools that only read.

@@ -38,18 +38,18 @@ impl Call {
         if matches!(record.error, Some(Kind::Internal | Kind::Unavailable | Kind::Timeout)) {
             tracing::warn!(call = self.id, tool = self.tool, detail = record.detail, "call failed");
         }
-        self.write(&record, false).map_err(|error| unrecorded(error).into())
+        self.write(record, false).map_err(|error| unrecorded(error).into())
     }
 
     /// Writes a record without the secrets this process holds; `durable`: waits for the disk.
-    pub(super) fn write(&self, record: &Record<'_>, durable: bool) -> Result<(), StateError> {
+    pub(super) fn write(&self, mut record: Record<'_>, durable: bool) -> Result<(), StateError> {
         let Inner { log, redactor, .. } = &*self.pipeline.inner;
-        let clean = redactor.record(record);
-        let written = match (&clean, durable) {
-            (Some(clean), true) => log.append_durable(clean),
-            (Some(clean), false) => log.append(clean),
-            (None, true) => log.append_durable(record),
-            (None, false) => log.append(record),
+        let clean = redactor.record(&record);
+        let written = match (clean, durable) {
+            (Some(mut clean), true) => log.append_durable(&mut clean),
+            (Some(mut clean), false) => log.append(&mut clean),
+            (None, true) => log.append_durable(&mut record),
+            (None, false) => log.append(&mut record),
         };
         written.map(drop)
     }
