@@ -55,8 +55,8 @@ pub struct Decided {
 #[derive(Clone, Debug, Serialize)]
 pub struct Record<'a> {
     /// The arguments.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "sorted")]
-    pub arguments: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Sorted<'a>>,
     /// The call, the same for intent and outcome.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub call: &'a str,
@@ -136,12 +136,9 @@ impl<'a> Record<'a> {
     }
 }
 
-fn sorted<S: Serializer>(value: &Option<&Value>, serializer: S) -> Result<S::Ok, S::Error> {
-    Sorted(value.unwrap_or(&Value::Null)).serialize(serializer)
-}
-
 /// JSON with the fields of objects in the order of their UTF-16 names (RFC 8785, 3.2.3).
-struct Sorted<'a>(&'a Value);
+#[derive(Clone, Copy, Debug)]
+pub struct Sorted<'a>(pub &'a Value);
 
 impl Serialize for Sorted<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,210 +1,23 @@
 //! The tools and prompts of one server: checked once at start, listed as each principal may see
 //! them. Types are erased here, once and privately.
 
+mod entry;
+
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use contract::ctx::BoxFuture;
-use contract::schema::{self, SchemaError, Validator};
+use contract::schema::{self, Validator};
 use contract::{
-    Approval, Configured, Contract, Ctx, Effect, Limit, Output, Part, Prompt, Registry, Rendered,
-    Resource, ResourceCall, Server, Size, Target, Template, Tool, ToolError,
+    Configured, Contract, Ctx, Output, Part, Prompt, Registry, Rendered, Resource, ResourceCall,
+    Server, Target, Template, Tool, ToolError,
 };
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
-/// A server whose tools break the rules of the contract, or whose table in servers.toml does.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{key}: {message}")]
-pub struct CatalogueError {
-    /// The key under the server's table, such as `tools.docs_search.limit`; the tool's name
-    /// where the tool itself is wrong.
-    pub key: String,
-    /// What is wrong and what is allowed.
-    pub message: String,
-}
-
-/// What servers.toml says about one tool: tighter than its contract, never looser.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Overrides {
-    /// false takes the tool away from everybody.
-    pub enabled: Option<bool>,
-    /// A lower limit, such as "10/minute" (second, minute, hour).
-    #[schemars(length(max = 14), regex(pattern = r"^[1-9][0-9]*/(second|minute|hour)$"))]
-    pub limit: Option<String>,
-    /// A higher approval.
-    pub approval: Option<Approval>,
-    /// A shorter time, in seconds.
-    #[schemars(range(min = 1, max = 3600))]
-    pub timeout: Option<u64>,
-    /// A smaller result, in tokens.
-    #[schemars(range(min = 100, max = 9500))]
-    pub tokens: Option<u32>,
-}
-
-/// One tool or prompt, as everything but its own code sees it.
-#[derive(Debug)]
-pub struct Entry {
-    /// Every decision, tightened by servers.toml.
-    pub contract: Contract,
-    /// The published schema of the arguments.
-    pub input: Arc<Map<String, Value>>,
-    /// The published schema of the result, for records.
-    pub output: Option<Arc<Map<String, Value>>>,
-    /// SHA-256 of the contract and both schemas, in hexadecimal: changes when the tool does.
-    pub digest: String,
-    /// Compiled at the first call: most processes call a few of their tools.
-    validator: OnceLock<Validator>,
-}
-
-impl Entry {
-    fn new(
-        contract: Contract,
-        input: &Value,
-        output: Option<Value>,
-    ) -> Result<Self, CatalogueError> {
-        let fault = |message: String| CatalogueError { key: contract.name.to_owned(), message };
-        check(&contract, input).map_err(fault)?;
-        let object = |value: &Value| Arc::new(value.as_object().cloned().unwrap_or_default());
-        let digest = digest(&contract, input, output.as_ref());
-        let output = output.as_ref().map(object);
-        Ok(Self { input: object(input), output, digest, validator: OnceLock::new(), contract })
-    }
-
-    /// The compiled schema of the arguments.
-    fn validator(&self) -> Result<&Validator, SchemaError> {
-        if let Some(validator) = self.validator.get() {
-            return Ok(validator);
-        }
-        let validator = Validator::new(&Value::Object((*self.input).clone()))?;
-        Ok(self.validator.get_or_init(|| validator))
-    }
-
-    /// Every rule of the published schema that the arguments break, as one text; empty when they
-    /// satisfy it.
-    pub(crate) fn faults(&self, args: &Value) -> Result<String, ToolError> {
-        let validator = self.validator().map_err(ToolError::internal)?;
-        if validator.is_valid(args) {
-            return Ok(String::new());
-        }
-        let faults = validator.faults(args);
-        let shown = faults.iter().take(5).map(|fault| {
-            let path = schema::path(&fault.pointer);
-            let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
-            format!("{place}{}", fault.message)
-        });
-        let mut text = shown.collect::<Vec<_>>().join("; ");
-        if faults.len() > 5 {
-            text.push_str(&format!("; and {} more", faults.len() - 5));
-        }
-        Ok(text)
-    }
-}
-
-/// The rules that no type can state.
-fn check(contract: &Contract, input: &Value) -> Result<(), String> {
-    let name_ok = !contract.name.is_empty()
-        && contract.name.len() <= 64
-        && contract.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if !name_ok {
-        return Err("a name is 1 to 64 lower-case letters, digits and underscores".to_owned());
-    }
-    if input.get("type") != Some(&json!("object"))
-        || input.get("additionalProperties") != Some(&json!(false))
-    {
-        return Err("the arguments are an object that refuses unknown fields".to_owned());
-    }
-    if contract.effect == Effect::Commits && contract.verified_by.is_none() {
-        return Err("a tool that commits names the tool that verifies the outcome".to_owned());
-    }
-    let reason = input.pointer("/properties/reason").is_some()
-        && input["required"].as_array().is_some_and(|names| names.contains(&json!("reason")));
-    if contract.effect.is_reading() || reason {
-        Ok(())
-    } else {
-        Err("a tool that does more than read requires a `reason` (contract::Reason)".to_owned())
-    }
-}
-
-fn digest(contract: &Contract, input: &Value, output: Option<&Value>) -> String {
-    let whole = json!({
-        "name": contract.name,
-        "title": contract.title,
-        "purpose": contract.purpose,
-        "effect": contract.effect,
-        "approval": contract.approval,
-        "limit": contract.limit.to_string(),
-        "timeout_ms": contract.timeout.as_millis().to_string(),
-        "tokens": contract.size.get(),
-        "verified_by": contract.verified_by,
-        "input": input,
-        "output": output,
-    });
-    hex(&Sha256::digest(whole.to_string().as_bytes()))
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// Applies servers.toml to a contract; refuses anything looser.
-fn tighten(contract: Contract, overrides: &Overrides) -> Result<Contract, CatalogueError> {
-    let name = contract.name;
-    let fault =
-        |key: &str, message: String| CatalogueError { key: format!("tools.{name}.{key}"), message };
-    let mut tight = contract;
-    if let Some(text) = &overrides.limit {
-        let limit = Limit::parse(text).ok_or_else(|| {
-            fault("limit", format!("`{text}` is not a limit such as \"10/minute\""))
-        })?;
-        if !limit.is_within(tight.limit) {
-            return Err(fault(
-                "limit",
-                format!("{limit} is looser than the tool's own {}", tight.limit),
-            ));
-        }
-        tight.limit = limit;
-    }
-    if let Some(approval) = overrides.approval {
-        if approval < tight.approval {
-            return Err(fault(
-                "approval",
-                format!("{approval} is less than the tool's own {}", tight.approval),
-            ));
-        }
-        tight.approval = approval;
-    }
-    if let Some(seconds) = overrides.timeout {
-        let timeout = Duration::from_secs(seconds);
-        if timeout > tight.timeout {
-            let own = tight.timeout.as_secs();
-            return Err(fault(
-                "timeout",
-                format!("{seconds} s is longer than the tool's own {own} s"),
-            ));
-        }
-        tight.timeout = timeout;
-    }
-    if let Some(tokens) = overrides.tokens {
-        let size = Size::tokens(tokens.clamp(1, Size::CAP.get()));
-        if size > tight.size {
-            return Err(fault(
-                "tokens",
-                format!("{tokens} is more than the tool's own {}", tight.size.get()),
-            ));
-        }
-        tight.size = size;
-    }
-    Ok(tight)
-}
+pub(crate) use self::entry::hex;
+use self::entry::tighten;
+pub use self::entry::{CatalogueError, Entry, Overrides};
 
 /// A call whose arguments are parsed: it can say what it touches, and run once.
 pub(crate) struct Prepared {

@@ -61,7 +61,7 @@ pub trait Line {
 impl Line for Record<'_> {
     fn line(&mut self, sequence: u64, time: String) -> std::io::Result<Vec<u8>> {
         (self.sequence, self.time) = (sequence, time);
-        if self.arguments.is_some_and(has_fraction) {
+        if self.arguments.is_some_and(|arguments| has_fraction(arguments.0)) {
             return serde_json_canonicalizer::to_vec(self).map_err(std::io::Error::other);
         }
         // Already in canonical order; only fractions are written in a way of their own.
@@ -278,7 +278,7 @@ fn lock(file: &File, path: &Path) -> Result<bool, StateError> {
 
 #[cfg(test)]
 mod tests {
-    use contract::record::{Decided, Event};
+    use contract::record::{Decided, Event, Sorted};
     use contract::{Client, Principal, Proof, Target};
     use serde_json::json;
 
@@ -326,7 +326,7 @@ mod tests {
             record.client = Some(&client);
             record.decision = Some(&decided);
             record.target = Some(&target);
-            record.arguments = Some(&arguments);
+            record.arguments = Some(Sorted(&arguments));
             (record.call, record.tool, record.tool_digest) = ("c", "t", Some("d"));
             (record.detail, record.claimed_reason, record.result_digest) =
                 (Some("d"), Some("r"), Some("e"));

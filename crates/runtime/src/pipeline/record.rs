@@ -2,7 +2,7 @@
 
 use contract::Kind;
 use contract::ToolError;
-use contract::record::{Decided, Event, Outcome, Record};
+use contract::record::{Decided, Event, Outcome, Record, Sorted};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use state::StateError;
@@ -62,7 +62,7 @@ impl Call {
         record.tool = &self.tool;
         record.tool_digest = self.entry.as_ref().map(|entry| entry.digest.as_str());
         record.target = self.target.as_ref();
-        record.arguments = Some(&self.arguments);
+        record.arguments = Some(Sorted(&self.arguments));
         record.claimed_reason =
             self.arguments.get("reason").and_then(Value::as_str).filter(|_| self.is_acting());
         record.decision = self.decision.as_ref();
