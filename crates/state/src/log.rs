@@ -298,6 +298,11 @@ mod tests {
         let second = Log::open(folder.path()).expect("a log");
         assert_eq!(note(&second), 3);
         assert_eq!(second.path(), path);
+        let numbers = |count| -> Vec<u64> {
+            let records = crate::tail(folder.path(), count).expect("records");
+            records.iter().filter_map(|record| record["sequence"].as_u64()).collect()
+        };
+        assert_eq!((numbers(9), numbers(2)), (vec![1, 2, 3], vec![2, 3]), "in the order written");
         let text = std::fs::read_to_string(path).expect("the segment");
         assert_eq!(text.lines().count(), 3);
         assert!(

@@ -21,6 +21,8 @@ pub fn tail(folder: &Path, count: usize) -> Result<Vec<Value>, StateError> {
             break;
         }
     }
+    // Collected from the end; records of one millisecond keep the order they were written in.
+    records.reverse();
     records.sort_by(|left, right| left["time"].as_str().cmp(&right["time"].as_str()));
     Ok(records.split_off(records.len().saturating_sub(count)))
 }
