@@ -32,11 +32,6 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Stops now.
-    pub fn now(&self) {
-        self.token.cancel();
-    }
-
     /// Fires [`GRACE`] after the process is told to stop: what still runs then is cut off.
     pub(crate) fn hard(&self) -> CancellationToken {
         let (token, hard) = (self.token.clone(), self.hard.clone());
@@ -51,10 +46,5 @@ impl Stop {
     /// Waits until it is time to stop.
     pub async fn wait(&self) {
         self.token.cancelled().await;
-    }
-
-    /// Whether it is time to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.token.is_cancelled()
     }
 }

@@ -129,14 +129,9 @@ impl Log {
         Ok(sequence)
     }
 
-    /// Waits until everything written is on the disk.
-    pub fn flush(&self) -> Result<(), StateError> {
-        let segment = self.shared.lock();
-        segment.file.sync_data().map_err(StateError::at(&segment.path))
-    }
-
     /// The segment that is written now.
-    pub fn path(&self) -> PathBuf {
+    #[cfg(test)]
+    fn path(&self) -> PathBuf {
         self.shared.lock().path.clone()
     }
 }

@@ -127,7 +127,8 @@ fn finish(command: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
                 faults.len()
             );
             anstream::eprintln!("{faults}");
-            if command != "check" {
+            // A file that cannot be read has nothing to look at.
+            if command != "check" && faults.iter().any(|fault| fault.at.line > 0) {
                 anstream::eprintln!("`suite check` looks at the whole file.");
             }
         }
