@@ -58,6 +58,11 @@ impl Target {
         Self { kind: Cow::Borrowed(kind), name: Some(name.into()) }
     }
 
+    /// One object where it is named, and else every one of the kind that the caller may see.
+    pub fn named_or_every(kind: &'static str, name: Option<&str>) -> Self {
+        Self { kind: Cow::Borrowed(kind), name: name.map(str::to_owned) }
+    }
+
     /// Every object of a kind that the caller may see.
     pub fn every(kind: &'static str) -> Self {
         Self { kind: Cow::Borrowed(kind), name: None }

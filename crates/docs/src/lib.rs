@@ -27,6 +27,7 @@ mod index;
 mod page;
 
 mod address;
+mod paging;
 mod query;
 mod snippet;
 

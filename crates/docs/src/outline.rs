@@ -6,11 +6,12 @@ use std::time::Duration;
 use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Size, Target, Text, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::catalogue::{FileRecord, Files, Snapshot};
 use crate::library::Library;
 use crate::page::{Section, clip};
+use crate::paging;
 use crate::read::unknown_file;
 use crate::{Docs, address};
 
@@ -53,15 +54,12 @@ impl Tool for Outline {
     const CONTRACT: Contract = CONTRACT;
 
     fn target(args: &Args) -> Target {
-        match &args.collection {
-            Some(name) => Target::one("collection", name.clone()),
-            None => Target::every("collection"),
-        }
+        Target::named_or_every("collection", args.collection.as_deref())
     }
 
     async fn call(server: &Docs, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {
         let library = &server.library;
-        let from = position(ctx, args.cursor.as_deref())?;
+        let from = paging::position(ctx, args.cursor.as_deref())?;
         if let Some(name) = &args.collection {
             library.collection(ctx, name)?;
         }
@@ -168,14 +166,6 @@ fn paged(
     let source = source.to_owned();
     let parts = vec![Part::Untrusted { source, text }, Part::Text(trailer)];
     Text { parts, more: Some("go on with the cursor") }
-}
-
-fn position(ctx: &Ctx, cursor: Option<&str>) -> Result<usize, ToolError> {
-    let Some(cursor) = cursor else { return Ok(0) };
-    let position = ctx.open_cursor(cursor)?;
-    let from = position.get("from").and_then(Value::as_u64);
-    from.and_then(|from| usize::try_from(from).ok())
-        .ok_or_else(|| ToolError::invalid("the cursor is not one of docs_outline."))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::Docs;
 use crate::catalogue::Snapshot;
 use crate::index;
 use crate::page::clip;
+use crate::paging;
 use crate::query::{self, Hit, Words};
 use crate::snippet::snippet;
 
@@ -61,10 +62,7 @@ impl Tool for Search {
     const CONTRACT: Contract = CONTRACT;
 
     fn target(args: &Args) -> Target {
-        match &args.collection {
-            Some(name) => Target::one("collection", name.clone()),
-            None => Target::every("collection"),
-        }
+        Target::named_or_every("collection", args.collection.as_deref())
     }
 
     async fn call(server: &Docs, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {
@@ -73,7 +71,7 @@ impl Tool for Search {
             Some(name) => vec![library.collection(ctx, name)?.name.clone()],
             None => library.visible(ctx).iter().map(|one| one.name.clone()).collect(),
         };
-        let from = offset(ctx, args.cursor.as_deref())?;
+        let from = paging::position(ctx, args.cursor.as_deref())?;
         let words = Words::parse(&args.query);
         let (snapshot, notice) = library.ready(ctx).await?;
         let limit = usize::try_from(args.limit.map_or(PAGE, u64::from)).unwrap_or(20);
@@ -196,13 +194,6 @@ fn nothing(asked: bool, collections: &[String]) -> String {
     } else {
         format!("no hits: the query has only common words; name a thing to look for in {searched}")
     }
-}
-
-fn offset(ctx: &Ctx, cursor: Option<&str>) -> Result<usize, ToolError> {
-    let Some(cursor) = cursor else { return Ok(0) };
-    let from = ctx.open_cursor(cursor)?["from"].as_u64();
-    from.and_then(|from| usize::try_from(from).ok())
-        .ok_or_else(|| ToolError::invalid("the cursor is not one of docs_search."))
 }
 
 #[cfg(test)]
