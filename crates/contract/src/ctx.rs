@@ -20,6 +20,14 @@ pub enum Question {
         /// The flat object schema of the answer.
         schema: Value,
     },
+    /// A page that the person opens: a message and its address. The answer says only whether it
+    /// was opened.
+    Page {
+        /// What the person reads.
+        message: String,
+        /// The address.
+        url: String,
+    },
     /// A completion by the host's model: the parameters of `sampling/createMessage`.
     Sample(Value),
     /// The host's workspace roots.

@@ -23,9 +23,12 @@ pub mod tool;
 pub use ctx::{Channel, Ctx, Cursors, Question};
 pub use error::{Kind, ToolError};
 pub use output::{Blocks, Empty, Media, Output, Part, Record, Rendered, Table, Text, Untrusted};
-pub use principal::{Client, Location, Principal, Proof, Target};
+pub use principal::{Client, Identity, Location, Principal, Proof, Target};
 pub use secret::{Secret, SecretRef};
 pub use server::{
-    Place, Prompt, PromptArgument, Registry, Resource, ResourceCall, Server, StartError, Template,
+    Needs, Place, Prompt, PromptArgument, Registry, Resource, ResourceCall, Server, StartError,
+    Template,
 };
-pub use tool::{Approval, Configured, Contract, Effect, Limit, Reason, Size, Tool, Window};
+pub use tool::{
+    Approval, Configured, Contract, Effect, Limit, Preview, Reason, Size, Tool, Window,
+};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How the identity of a principal was proven.
+/// How an identity was proven.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
@@ -16,16 +16,70 @@ pub enum Proof {
     },
     /// Nothing but a connection from this machine: HTTP on a loopback address.
     Loopback,
+    /// An API key made by `suite keys new`.
+    ApiKey {
+        /// The key's name.
+        key: String,
+    },
+    /// An OAuth 2.1 access token.
+    AccessToken {
+        /// Who issued it.
+        issuer: String,
+    },
 }
 
-/// Who calls. Everything a decision needs, and nothing a transport knows.
+/// A credential that was checked: who it proves, before policy says what that one may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Who, with the kind of proof as prefix: `user:ann`, `key:laptop`, `sub:00u1abc`; or
+    /// `loopback`.
+    pub name: String,
+    /// The person the operator gave the credential to; a key for a person has one.
+    pub person: Option<String>,
+    /// The groups that the issuer of a token states, without prefix.
+    pub groups: Vec<String>,
+    /// Who acts in the subject's name: the actor (RFC 8693 `act`) or client of a token.
+    pub actor: Option<String>,
+    /// The only roles that the credential may use; `None` does not narrow them.
+    pub only: Option<Vec<String>>,
+    /// Roles that the credential brings with it, such as those of a token's scopes.
+    pub brings: Vec<String>,
+    /// How it was proven.
+    pub proof: Proof,
+}
+
+impl Identity {
+    /// An identity that brings nothing of its own.
+    pub fn new(name: impl Into<String>, proof: Proof) -> Self {
+        Self {
+            name: name.into(),
+            person: None,
+            groups: Vec::new(),
+            actor: None,
+            only: None,
+            brings: Vec::new(),
+            proof,
+        }
+    }
+}
+
+/// Who calls. Everything a decision needs, and nothing a transport knows. Made from an
+/// [`Identity`] by policy, anew for each call: roles are those of the policy in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Principal {
+    /// Who acts in the subject's name, where the credential says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The groups that the issuer of a token states.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// The credential's own name: `user:ann`, `key:laptop`, `sub:00u1abc`.
+    pub identity: String,
     /// How the identity was proven.
     pub proof: Proof,
-    /// The roles `[people]` gives to the subject, in the order of the file.
+    /// The roles in force, in the order of the file.
     pub roles: Vec<String>,
-    /// The name used in `[people]`, such as an operating-system user.
+    /// The person: the same for all credentials of one person.
     pub subject: String,
 }
 

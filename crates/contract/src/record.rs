@@ -17,6 +17,30 @@ pub enum Event {
     Intent,
     /// A call ended, however it ended.
     Call,
+    /// A person is asked to approve a call.
+    ApprovalAsked,
+    /// A person said yes.
+    ApprovalGiven,
+    /// A person said no.
+    ApprovalDenied,
+    /// Nobody decided in time, or what was approved is not what would run any more.
+    ApprovalExpired,
+    /// The approved call is about to run: it cannot be used again.
+    ApprovalRedeemed,
+    /// A policy came into force.
+    PolicyLoaded,
+    /// A changed configuration was wrong: the policy before it stays in force.
+    PolicyRefused,
+    /// A request without a credential that counts.
+    Unidentified,
+    /// An API key was made.
+    KeyMade,
+    /// An API key was revoked.
+    KeyRevoked,
+    /// Somebody read the log.
+    LogRead,
+    /// The first line of a segment: names the segments before it.
+    Segment,
 }
 
 /// How a call ended.
@@ -48,21 +72,71 @@ pub struct Decided {
     pub rule: String,
 }
 
+/// What the client said about a call, never checked: `None` is recorded as "not supplied".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Why, in the words of the model.
+    pub reason: Option<String>,
+    /// The W3C trace context of the request (`traceparent`).
+    pub trace: Option<String>,
+    /// What the person asked for, as the host passes it on.
+    pub user_request: Option<String>,
+}
+
+impl Serialize for Claimed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let said = |text: &'_ Option<String>| text.clone().unwrap_or("not supplied".to_owned());
+        serializer.collect_map([
+            ("reason", said(&self.reason)),
+            ("trace", said(&self.trace)),
+            ("user_request", said(&self.user_request)),
+        ])
+    }
+}
+
+/// One person's decision about an approval, as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DecidedBy {
+    /// The credential used.
+    pub identity: String,
+    /// Why, in the person's own words.
+    pub reason: String,
+    /// The person.
+    pub subject: String,
+}
+
+/// The approval of a call, as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Approved {
+    /// Who decided.
+    pub by: Vec<DecidedBy>,
+    /// SHA-256 of the stored call: the approval's identity.
+    pub id: String,
+    /// What was asked for: `confirm`, `one`, `two`.
+    pub level: String,
+}
+
 /// One line of the log.
 ///
 /// The fields, here and in what they hold, stand in the order of their names, so that plain
 /// serialisation is already canonical (RFC 8785); a test compares the two.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record<'a> {
+    /// The approval of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<&'a Approved>,
     /// The arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Sorted<'a>>,
+    /// SHA-256 of the canonical arguments, where a rule keeps the arguments out of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments_digest: Option<&'a str>,
     /// The call, the same for intent and outcome.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub call: &'a str,
-    /// Why, as claimed by the model.
+    /// What the client said about the call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub claimed_reason: Option<&'a str>,
+    pub claimed: Option<&'a Claimed>,
     /// From which program, as claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<&'a Client>,
@@ -83,6 +157,9 @@ pub struct Record<'a> {
     /// How it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// SHA-256 of the policy in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<&'a str>,
     /// Who.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<&'a Principal>,
@@ -113,9 +190,11 @@ impl<'a> Record<'a> {
     /// A record of `event` with every other field empty.
     pub fn new(event: Event, server: &'a str) -> Self {
         Self {
+            approval: None,
             arguments: None,
+            arguments_digest: None,
             call: "",
-            claimed_reason: None,
+            claimed: None,
             client: None,
             decision: None,
             detail: None,
@@ -123,6 +202,7 @@ impl<'a> Record<'a> {
             error: None,
             event,
             outcome: None,
+            policy: None,
             principal: None,
             result_bytes: None,
             result_digest: None,

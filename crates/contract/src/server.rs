@@ -43,6 +43,14 @@ pub trait Server: Sized + Send + Sync + 'static {
         place: &Place,
     ) -> impl Future<Output = Result<Self, StartError>> + Send;
 
+    /// What the process must still be able to reach once it is confined. Known from the settings
+    /// alone, before anything is opened: the server's own state folder, and the files of its
+    /// secrets, need no mention.
+    fn needs(settings: &Self::Settings, place: &Place) -> Needs {
+        let _ = (settings, place);
+        Needs::default()
+    }
+
     /// Lists the tools, typed ones and configured ones, in a stable order.
     fn tools<R: Registry<Self>>(&self, registry: &mut R);
 
@@ -86,6 +94,19 @@ pub trait Server: Sized + Send + Sync + 'static {
         let _ = (owner, argument, prefix);
         Vec::new()
     }
+}
+
+/// What a server's process may reach; everything else is forbidden to it by the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Files and folders it reads, absolute.
+    pub read: Vec<PathBuf>,
+    /// Files and folders it reads and writes, absolute.
+    pub write: Vec<PathBuf>,
+    /// TCP ports it connects to.
+    pub connect: Vec<u16>,
+    /// Whether it runs programs.
+    pub execute: bool,
 }
 
 /// Takes the tools of a server; implemented by the runtime, which alone can run them.

@@ -82,6 +82,8 @@ pub enum Window {
     Minute,
     /// 3,600 seconds.
     Hour,
+    /// A day in UTC. Counted on the disk: a restart does not begin it anew.
+    Day,
 }
 
 impl Window {
@@ -91,6 +93,7 @@ impl Window {
             Window::Second => 1,
             Window::Minute => 60,
             Window::Hour => 3600,
+            Window::Day => 86_400,
         })
     }
 
@@ -99,11 +102,13 @@ impl Window {
             Window::Second => "second",
             Window::Minute => "minute",
             Window::Hour => "hour",
+            Window::Day => "day",
         }
     }
 }
 
-/// How often one principal may call one tool: a burst of `calls`, refilled evenly over `per`.
+/// How often one principal may call one tool: a burst of `calls`, refilled evenly over `per`; of a
+/// day, `calls` from midnight to midnight UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// Calls allowed in one window.
@@ -123,6 +128,11 @@ impl Limit {
         Self::new(calls, Window::Minute)
     }
 
+    /// `calls` from midnight to midnight UTC.
+    pub const fn per_day(calls: u32) -> Self {
+        Self::new(calls, Window::Day)
+    }
+
     /// A limit. Fails to compile, in a `const`, when `calls` is 0.
     pub const fn new(calls: u32, per: Window) -> Self {
         match NonZeroU32::new(calls) {
@@ -139,6 +149,7 @@ impl Limit {
             "second" => Window::Second,
             "minute" => Window::Minute,
             "hour" => Window::Hour,
+            "day" => Window::Day,
             _ => return None,
         };
         Some(Self { calls, per })
@@ -216,7 +227,7 @@ pub trait Tool: Send + Sync + 'static {
     /// The server the tool belongs to.
     type Server: Server;
     /// The arguments: `deny_unknown_fields`, with bounds on every string, list and number.
-    type Args: DeserializeOwned + JsonSchema + Send + 'static;
+    type Args: DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// How the result is shown.
     type Out: Output;
     /// Every decision about the tool.
@@ -225,12 +236,36 @@ pub trait Tool: Send + Sync + 'static {
     /// The system and object the call touches. Policy and audit both use it.
     fn target(args: &Self::Args) -> Target;
 
+    /// What a person is shown who is asked to approve the call: everything that would leave, as
+    /// it would leave, made from the arguments and never from the model's prose. `None` shows
+    /// the arguments themselves. Made again before the approved call runs: a preview that came
+    /// out different is a different call.
+    fn preview(
+        server: &Self::Server,
+        ctx: &Ctx,
+        args: &Self::Args,
+    ) -> impl Future<Output = Result<Option<Preview>, ToolError>> + Send {
+        let _ = (server, ctx, args);
+        async { Ok(None) }
+    }
+
     /// Does the work.
     fn call(
         server: &Self::Server,
         ctx: &Ctx,
         args: Self::Args,
     ) -> impl Future<Output = Result<Self::Out, ToolError>> + Send;
+}
+
+/// What a person is asked to approve.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Preview {
+    /// One line that says what would happen, such as "File a ticket in acme/web".
+    pub title: String,
+    /// What it consists of, by label, in the order to be read.
+    pub fields: Vec<(String, String)>,
+    /// Digests of what is too large to show and must not change, by label.
+    pub bound: Vec<(String, String)>,
 }
 
 /// A tool declared in configuration, such as a named query: the same contract, built from its
@@ -247,6 +282,17 @@ pub trait Configured: Send + Sync + 'static {
 
     /// The system and object the call touches.
     fn target(&self, args: &Map<String, Value>) -> Target;
+
+    /// What a person is shown who is asked to approve the call, as [`Tool::preview`].
+    fn preview(
+        &self,
+        server: &Self::Server,
+        ctx: &Ctx,
+        args: &Map<String, Value>,
+    ) -> impl Future<Output = Result<Option<Preview>, ToolError>> + Send {
+        let _ = (server, ctx, args);
+        async { Ok(None) }
+    }
 
     /// Does the work with arguments that satisfy [`Configured::schema`].
     fn call(

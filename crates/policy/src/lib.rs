@@ -6,15 +6,17 @@
 //!
 //! Where to start reading: [`Policy::decide`].
 
+mod people;
 mod table;
 
 use std::collections::BTreeMap;
 
 use contract::record::Decided;
-use contract::{Location, Target};
+use contract::{Identity, Location, Principal, Target};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-pub use table::{Deny, People, Role, Roles};
+use self::people::Directory;
+pub use table::{Deny, Known, People, Person, Role, Roles};
 
 /// A pattern that is not a glob.
 #[derive(Debug)]
@@ -28,14 +30,31 @@ pub struct PatternError {
 /// The compiled policy.
 #[derive(Debug)]
 pub struct Policy {
-    people: BTreeMap<String, Vec<String>>,
+    people: Directory,
     roles: BTreeMap<String, Rules>,
+}
+
+/// What is decided about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Call,
+    Approve,
+}
+
+impl Deed {
+    fn word(self) -> &'static str {
+        match self {
+            Deed::Call => "allows",
+            Deed::Approve => "lets them approve",
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Rules {
     at: Location,
     tools: Patterns,
+    approves: Patterns,
     targets: BTreeMap<String, Patterns>,
     deny_tools: Option<Patterns>,
     deny_targets: BTreeMap<String, Patterns>,
@@ -63,7 +82,7 @@ impl Policy {
         locate: impl Fn(&str) -> Location,
     ) -> Result<Self, Vec<PatternError>> {
         let mut faults = Vec::new();
-        let people = check_people(people, roles, &mut faults);
+        let people = Directory::new(people, roles, &mut faults);
         let roles = roles
             .0
             .iter()
@@ -72,22 +91,14 @@ impl Policy {
         if faults.is_empty() { Ok(Self { people, roles }) } else { Err(faults) }
     }
 
-    /// The roles of a subject: those of its own entry in `[people]` and those of `"*"`.
-    pub fn roles_of(&self, subject: &str) -> Vec<String> {
-        let mut roles: Vec<String> = Vec::new();
-        for key in [subject, "*"] {
-            for role in self.people.get(key).into_iter().flatten() {
-                if !roles.contains(role) {
-                    roles.push(role.clone());
-                }
-            }
-        }
-        roles
+    /// Who a credential proves, with the roles in force.
+    pub fn principal(&self, identity: &Identity) -> Principal {
+        self.people.principal(identity)
     }
 
-    /// The subjects of `[people]`, for explanations.
-    pub fn subjects(&self) -> impl Iterator<Item = &str> {
-        self.people.keys().map(String::as_str)
+    /// The names of `[people]`, for explanations.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.people.names()
     }
 
     /// Whether these roles may call the tool on some target at all: what a catalogue lists.
@@ -99,7 +110,7 @@ impl Policy {
     pub fn allows(&self, roles: &[String], tool: &str, target: Option<&Target>) -> bool {
         let held = || roles.iter().filter_map(|name| self.roles.get(name));
         held().all(|rules| rules.denies(tool, target).is_none())
-            && held().any(|rules| rules.allows(tool, target).is_ok())
+            && held().any(|rules| rules.allows(tool, target, Deed::Call).is_ok())
     }
 
     /// Whether these roles may call `tool` on `target`.
@@ -108,6 +119,16 @@ impl Policy {
     /// it names, one of the globs matches the target. A target without a name is allowed when
     /// the tool is: the tool then asks for each object. `deny` of any role of the caller wins.
     pub fn decide(&self, roles: &[String], tool: &str, target: Option<&Target>) -> Decided {
+        self.settle(roles, tool, target, Deed::Call)
+    }
+
+    /// Whether these roles may approve a call of `tool` on `target` that somebody else makes:
+    /// one of the `approves` globs matches, and the targets as for a call.
+    pub fn may_approve(&self, roles: &[String], tool: &str, target: Option<&Target>) -> Decided {
+        self.settle(roles, tool, target, Deed::Approve)
+    }
+
+    fn settle(&self, roles: &[String], tool: &str, target: Option<&Target>, deed: Deed) -> Decided {
         let held: Vec<(&String, &Rules)> = roles
             .iter()
             .filter_map(|name| self.roles.get(name).map(|rules| (name, rules)))
@@ -122,7 +143,7 @@ impl Policy {
         }
         let mut near = None;
         for (name, rules) in &held {
-            match rules.allows(tool, target) {
+            match rules.allows(tool, target, deed) {
                 Ok(why) => {
                     let rule = format!("roles.{name}: {why} ({})", rules.at);
                     return Decided { allowed: true, rule };
@@ -133,7 +154,7 @@ impl Policy {
         }
         let rule = near.unwrap_or_else(|| match roles {
             [] => "no role: [people] gives this principal none".to_owned(),
-            names => format!("no rule allows {tool}: {}", names.join(", ")),
+            names => format!("no rule {} {tool}: {}", deed.word(), names.join(", ")),
         });
         Decided { allowed: false, rule }
     }
@@ -163,6 +184,7 @@ impl Rules {
         Self {
             at: locate(&here),
             tools: compile(&role.tools, format!("{here}/tools")),
+            approves: compile(&role.approves, format!("{here}/approves")),
             targets: allowed_targets,
             deny_tools: deny
                 .tools
@@ -199,17 +221,26 @@ impl Rules {
     }
 
     /// Why this role allows the call; `Err` with a reason when only the target is wrong.
-    fn allows(&self, tool: &str, target: Option<&Target>) -> Result<String, Option<String>> {
-        let glob = self.tools.matched(tool).ok_or(None)?;
-        let Some(target) = target else { return Ok(format!("tools \"{glob}\"")) };
+    fn allows(
+        &self,
+        tool: &str,
+        target: Option<&Target>,
+        deed: Deed,
+    ) -> Result<String, Option<String>> {
+        let (key, globs) = match deed {
+            Deed::Call => ("tools", &self.tools),
+            Deed::Approve => ("approves", &self.approves),
+        };
+        let glob = globs.matched(tool).ok_or(None)?;
+        let Some(target) = target else { return Ok(format!("{key} \"{glob}\"")) };
         let Some(patterns) = self.targets.get(target.kind.as_ref()) else {
-            return Ok(format!("tools \"{glob}\""));
+            return Ok(format!("{key} \"{glob}\""));
         };
         let Some(name) = target.name.as_deref() else {
-            return Ok(format!("tools \"{glob}\", targets as far as allowed"));
+            return Ok(format!("{key} \"{glob}\", targets as far as allowed"));
         };
         match patterns.matched(name) {
-            Some(pattern) => Ok(format!("tools \"{glob}\", targets.{} \"{pattern}\"", target.kind)),
+            Some(pattern) => Ok(format!("{key} \"{glob}\", targets.{} \"{pattern}\"", target.kind)),
             None => Err(Some(format!("targets.{} does not include it", target.kind))),
         }
     }
@@ -232,25 +263,6 @@ impl Patterns {
         let set = builder.build().unwrap_or_else(|_| GlobSet::empty());
         Self { set, written: written.to_vec() }
     }
-}
-
-/// Every role that `[people]` names must exist.
-fn check_people(
-    people: &People,
-    roles: &Roles,
-    faults: &mut Vec<PatternError>,
-) -> BTreeMap<String, Vec<String>> {
-    let known: Vec<String> = roles.0.keys().cloned().collect();
-    for (person, held) in &people.0 {
-        for (index, role) in held.iter().enumerate() {
-            if !known.contains(role) {
-                let message = format!("role {}", contract::schema::unknown(role, &known));
-                let person = person.replace('~', "~0").replace('/', "~1");
-                faults.push(PatternError { pointer: format!("/people/{person}/{index}"), message });
-            }
-        }
-    }
-    people.0.clone()
 }
 
 #[cfg(test)]
@@ -285,6 +297,11 @@ mod tests {
         .expect("a policy")
     }
 
+    fn roles_of(policy: &Policy, user: &str) -> Vec<String> {
+        let uid = contract::Proof::OsUser { uid: 1 };
+        policy.principal(&Identity::new(format!("user:{user}"), uid)).roles
+    }
+
     fn check(subject: &str, tool: &str, collection: Option<&str>, allowed: bool, rule: &str) {
         let policy = house();
         let target = match collection {
@@ -292,10 +309,10 @@ mod tests {
             Some(name) => Some(Target::one("collection", name)),
             None => None,
         };
-        let decided = policy.decide(&policy.roles_of(subject), tool, target.as_ref());
+        let decided = policy.decide(&roles_of(&policy, subject), tool, target.as_ref());
         assert_eq!(decided.allowed, allowed, "{subject} {tool} {collection:?}: {}", decided.rule);
         assert!(decided.rule.contains(rule), "{}", decided.rule);
-        let quietly = policy.allows(&policy.roles_of(subject), tool, target.as_ref());
+        let quietly = policy.allows(&roles_of(&policy, subject), tool, target.as_ref());
         assert_eq!(quietly, allowed, "the quiet answer is the same");
     }
 
@@ -303,7 +320,7 @@ mod tests {
     fn nothing_is_allowed_without_a_rule() {
         check("bob", "mail_send", None, false, "no rule allows mail_send: reader");
         let empty = policy(json!({}), json!({})).expect("a policy");
-        assert_eq!(empty.roles_of("bob"), Vec::<String>::new());
+        assert_eq!(roles_of(&empty, "bob"), Vec::<String>::new());
         assert!(!empty.decide(&[], "docs_search", None).allowed);
         assert!(!empty.decide(&["ghost".to_owned()], "docs_search", None).allowed);
     }
@@ -343,6 +360,31 @@ mod tests {
         check("ann", "sql_profile", None, false, "roles.analyst.deny");
         check("ann", "sql_query", None, true, "roles.analyst");
         check("max", "docs_search", None, false, "roles.barred.deny: everything");
+    }
+
+    #[test]
+    fn approving_is_a_right_of_its_own() {
+        let policy = policy(
+            json!({"ann": ["lead"], "bob": ["agent"], "eve": ["lead", "barred"]}),
+            json!({
+                "lead": {"approves": ["mail_*"], "targets": {"mailbox": ["team"]}},
+                "agent": {"tools": ["mail_*"]},
+                "barred": {"deny": {"tools": ["mail_send"]}},
+            }),
+        )
+        .expect("a policy");
+        let check = |user: &str, mailbox: &str, approves: bool, calls: bool, rule: &str| {
+            let roles = roles_of(&policy, user);
+            let target = Target::one("mailbox", mailbox);
+            let decided = policy.may_approve(&roles, "mail_send", Some(&target));
+            assert_eq!(decided.allowed, approves, "{user}: {}", decided.rule);
+            assert!(decided.rule.contains(rule), "{}", decided.rule);
+            assert_eq!(policy.decide(&roles, "mail_send", Some(&target)).allowed, calls, "{user}");
+        };
+        check("ann", "team", true, false, "approves \"mail_*\", targets.mailbox \"team\"");
+        check("ann", "board", false, false, "targets.mailbox does not include it");
+        check("bob", "team", false, true, "no rule lets them approve mail_send: agent");
+        check("eve", "team", false, false, "roles.barred.deny");
     }
 
     #[test]
