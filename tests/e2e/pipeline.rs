@@ -152,7 +152,7 @@ fn an_acting_call_writes_its_intent_first_and_finishes_though_cancelled() {
         records.iter().filter(|record| record["tool"] == "test_slow_draft").collect();
     assert_eq!(of_draft.len(), 2, "{of_draft:?}");
     assert_eq!(of_draft[0]["event"], "intent");
-    assert_eq!(of_draft[0]["claimed_reason"], reason);
+    assert_eq!(of_draft[0]["claimed"]["reason"], reason);
     assert_eq!(of_draft[0]["call"], of_draft[1]["call"]);
     assert_eq!(of_draft[1]["outcome"], "done", "the record is true: {:?}", of_draft[1]);
 }

@@ -59,7 +59,7 @@ impl Layer {
             "state" => vec!["suite".to_owned(), path],
             path => path.split("__").map(str::to_owned).collect(),
         };
-        let known = ["suite", "people", "roles", "servers"];
+        let known = ["suite", "people", "roles", "approvals", "identity", "audit", "telemetry", "servers"];
         if steps.len() < 2 || !known.contains(&steps[0].as_str()) {
             return None;
         }

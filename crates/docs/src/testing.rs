@@ -123,9 +123,12 @@ impl Caller {
         let permitted = self.permitted;
         Ctx::new(CtxParts {
             principal: Arc::new(Principal {
-                subject: "tester".to_owned(),
+                actor: None,
+                groups: Vec::new(),
+                identity: "user:tester".to_owned(),
                 proof: Proof::Loopback,
                 roles: Vec::new(),
+                subject: "tester".to_owned(),
             }),
             deadline: Instant::now() + self.patience,
             size: self.size.unwrap_or(own),

@@ -10,19 +10,29 @@ use std::sync::Arc;
 use contract::ctx::BoxFuture;
 use contract::schema::{self, Validator};
 use contract::{
-    Configured, Contract, Ctx, Output, Part, Prompt, Registry, Rendered, Resource, ResourceCall,
-    Server, Target, Template, Tool, ToolError,
+    Configured, Contract, Ctx, Output, Part, Preview, Prompt, Registry, Rendered, Resource,
+    ResourceCall, Server, Target, Template, Tool, ToolError,
 };
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::entry::hex;
 use self::entry::tighten;
-pub use self::entry::{CatalogueError, Entry, Overrides};
+pub use self::entry::{CatalogueError, Entry, Kept, Overrides};
 
-/// A call whose arguments are parsed: it can say what it touches, and run once.
+/// A call whose arguments are parsed: it can say what it touches, show itself to a person who is
+/// asked to approve it, and run once.
 pub(crate) struct Prepared {
     pub(crate) target: Target,
-    pub(crate) run: Box<dyn FnOnce(Ctx) -> BoxFuture<'static, Result<Rendered, ToolError>> + Send>,
+    pub(crate) work: Box<dyn Work>,
+}
+
+/// The work of one call, without the tool's types.
+pub(crate) trait Work: Send + Sync {
+    /// What the person is shown; `None` shows the arguments.
+    fn preview<'a>(&'a self, ctx: &'a Ctx) -> BoxFuture<'a, Result<Option<Preview>, ToolError>>;
+
+    /// Runs the tool.
+    fn run(self: Box<Self>, ctx: Ctx) -> BoxFuture<'static, Result<Rendered, ToolError>>;
 }
 
 /// A tool without its types.
@@ -39,13 +49,24 @@ impl<T: Tool> Erased for Typed<T> {
     fn prepare(&self, args: Map<String, Value>) -> Result<Prepared, ToolError> {
         let args: T::Args = serde_json::from_value(Value::Object(args))
             .map_err(|error| ToolError::invalid(error.to_string()))?;
-        let server = Arc::clone(&self.server);
-        Ok(Prepared {
-            target: T::target(&args),
-            run: Box::new(move |ctx| {
-                Box::pin(async move { T::call(&server, &ctx, args).await.map(Output::render) })
-            }),
-        })
+        let target = T::target(&args);
+        let work = TypedWork::<T> { server: Arc::clone(&self.server), args };
+        Ok(Prepared { target, work: Box::new(work) })
+    }
+}
+
+struct TypedWork<T: Tool> {
+    server: Arc<T::Server>,
+    args: T::Args,
+}
+
+impl<T: Tool> Work for TypedWork<T> {
+    fn preview<'a>(&'a self, ctx: &'a Ctx) -> BoxFuture<'a, Result<Option<Preview>, ToolError>> {
+        Box::pin(T::preview(&self.server, ctx, &self.args))
+    }
+
+    fn run(self: Box<Self>, ctx: Ctx) -> BoxFuture<'static, Result<Rendered, ToolError>> {
+        Box::pin(async move { T::call(&self.server, &ctx, self.args).await.map(Output::render) })
     }
 }
 
@@ -56,11 +77,25 @@ struct Declared<T: Configured> {
 
 impl<T: Configured> Erased for Declared<T> {
     fn prepare(&self, args: Map<String, Value>) -> Result<Prepared, ToolError> {
+        let target = self.tool.target(&args);
         let (server, tool) = (Arc::clone(&self.server), Arc::clone(&self.tool));
-        Ok(Prepared {
-            target: tool.target(&args),
-            run: Box::new(move |ctx| Box::pin(async move { tool.call(&server, &ctx, args).await })),
-        })
+        Ok(Prepared { target, work: Box::new(DeclaredWork { server, tool, args }) })
+    }
+}
+
+struct DeclaredWork<T: Configured> {
+    server: Arc<T::Server>,
+    tool: Arc<T>,
+    args: Map<String, Value>,
+}
+
+impl<T: Configured> Work for DeclaredWork<T> {
+    fn preview<'a>(&'a self, ctx: &'a Ctx) -> BoxFuture<'a, Result<Option<Preview>, ToolError>> {
+        Box::pin(self.tool.preview(&self.server, ctx, &self.args))
+    }
+
+    fn run(self: Box<Self>, ctx: Ctx) -> BoxFuture<'static, Result<Rendered, ToolError>> {
+        Box::pin(async move { self.tool.call(&self.server, &ctx, self.args).await })
     }
 }
 
@@ -72,14 +107,26 @@ struct Prompted<S: Server> {
 impl<S: Server> Erased for Prompted<S> {
     fn prepare(&self, args: Map<String, Value>) -> Result<Prepared, ToolError> {
         let (server, name) = (Arc::clone(&self.server), self.name);
-        Ok(Prepared {
-            target: Target::one("prompt", name),
-            run: Box::new(move |ctx| {
-                Box::pin(async move {
-                    let parts: Vec<Part> = server.prompt(&ctx, name, args).await?;
-                    Ok(Rendered { parts, ..Rendered::default() })
-                })
-            }),
+        let work = PromptedWork { server, name, args };
+        Ok(Prepared { target: Target::one("prompt", name), work: Box::new(work) })
+    }
+}
+
+struct PromptedWork<S: Server> {
+    server: Arc<S>,
+    name: &'static str,
+    args: Map<String, Value>,
+}
+
+impl<S: Server> Work for PromptedWork<S> {
+    fn preview<'a>(&'a self, _: &'a Ctx) -> BoxFuture<'a, Result<Option<Preview>, ToolError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn run(self: Box<Self>, ctx: Ctx) -> BoxFuture<'static, Result<Rendered, ToolError>> {
+        Box::pin(async move {
+            let parts: Vec<Part> = self.server.prompt(&ctx, self.name, self.args).await?;
+            Ok(Rendered { parts, ..Rendered::default() })
         })
     }
 }
@@ -123,58 +170,81 @@ pub struct Catalogue {
     pub(crate) prompts: Vec<Prompt>,
     /// Its resource templates.
     pub(crate) templates: Vec<Template>,
-    tools: Vec<Item>,
-    prompt_items: Vec<Item>,
+    /// Tools, then prompts, as their own contracts have them.
+    items: Vec<Item>,
+    /// As servers.toml tightened them when the process began.
+    entries: Entries,
     offers: Box<dyn Offers>,
 }
 
+/// One tool or prompt as it was declared: what servers.toml can tighten.
 struct Item {
-    entry: Arc<Entry>,
+    contract: Contract,
+    input: Value,
+    output: Option<Value>,
+    is_prompt: bool,
     erased: Box<dyn Erased>,
 }
 
+/// The tools and prompts under one version of the policy.
+#[derive(Clone, Debug, Default)]
+pub struct Entries {
+    tools: Vec<Arc<Entry>>,
+    prompts: Vec<Arc<Entry>>,
+}
+
+impl Entries {
+    /// Every tool, whoever may call it, in the server's order.
+    pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.tools.iter()
+    }
+
+    /// Every prompt, in the server's order.
+    pub fn prompts(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.prompts.iter()
+    }
+
+    pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.tools().find(|entry| entry.contract.name == name)
+    }
+
+    pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.prompts().find(|entry| entry.contract.name == name)
+    }
+}
+
 /// Collects the tools of a server, and every mistake.
-struct Collector<'a, S> {
+struct Collector<S> {
     server: Arc<S>,
-    overrides: &'a BTreeMap<String, Overrides>,
     items: Vec<Item>,
-    known: Vec<String>,
     faults: Vec<CatalogueError>,
 }
 
-impl<S: Server> Collector<'_, S> {
+impl<S: Server> Collector<S> {
     fn take(
         &mut self,
         contract: Contract,
-        input: &Value,
+        input: Value,
         output: Option<Value>,
         erased: Box<dyn Erased>,
     ) {
         let name = contract.name;
-        if self.known.iter().any(|known| known == name) {
+        if self.items.iter().any(|item| item.contract.name == name) {
             self.faults.push(CatalogueError {
                 key: name.to_owned(),
                 message: "declared twice".to_owned(),
             });
             return;
         }
-        self.known.push(name.to_owned());
-        let overrides = self.overrides.get(name).cloned().unwrap_or_default();
-        let entry =
-            tighten(contract, &overrides).and_then(|contract| Entry::new(contract, input, output));
-        match entry {
-            Ok(_) if overrides.enabled == Some(false) => {}
-            Ok(entry) => self.items.push(Item { entry: Arc::new(entry), erased }),
-            Err(fault) => self.faults.push(fault),
-        }
+        self.items.push(Item { contract, input, output, is_prompt: false, erased });
     }
 }
 
-impl<S: Server> Registry<S> for Collector<'_, S> {
+impl<S: Server> Registry<S> for Collector<S> {
     fn add<T: Tool<Server = S>>(&mut self) {
         let erased = Typed::<T> { server: Arc::clone(&self.server), tool: PhantomData };
         let input = schema::of_arguments::<T::Args>();
-        self.take(T::CONTRACT, &without_description(input), T::Out::schema(), Box::new(erased));
+        self.take(T::CONTRACT, without_description(input), T::Out::schema(), Box::new(erased));
     }
 
     fn add_configured<T: Configured<Server = S>>(&mut self, tool: T) {
@@ -186,7 +256,7 @@ impl<S: Server> Registry<S> for Collector<'_, S> {
             self.faults.push(CatalogueError { key, message: error.to_string() });
             return;
         }
-        self.take(contract, &input, None, Box::new(erased));
+        self.take(contract, input, None, Box::new(erased));
     }
 }
 
@@ -206,33 +276,21 @@ impl Catalogue {
         overrides: &BTreeMap<String, Overrides>,
     ) -> Result<Self, Vec<CatalogueError>> {
         let prompts = server.prompts();
-        let mut collector = Collector {
-            server: Arc::clone(&server),
-            overrides,
-            items: Vec::new(),
-            known: Vec::new(),
-            faults: Vec::new(),
-        };
+        let mut collector =
+            Collector { server: Arc::clone(&server), items: Vec::new(), faults: Vec::new() };
         server.tools(&mut collector);
-        let tools = std::mem::take(&mut collector.items);
+        let tools = collector.items.len();
         for prompt in &prompts {
             let erased = Prompted { server: Arc::clone(&server), name: prompt.contract.name };
-            collector.take(prompt.contract.clone(), &prompt_schema(prompt), None, Box::new(erased));
+            collector.take(prompt.contract.clone(), prompt_schema(prompt), None, Box::new(erased));
         }
-        let Collector { items: prompt_items, known, mut faults, .. } = collector;
-        for name in overrides.keys().filter(|name| !known.contains(name)) {
-            let message = schema::unknown(name, &known);
-            faults.push(CatalogueError { key: format!("tools.{name}"), message });
-        }
+        let Collector { mut items, mut faults, .. } = collector;
+        items.iter_mut().skip(tools).for_each(|item| item.is_prompt = true);
+        let entries = tightened(&items, overrides);
+        faults.extend(entries.as_ref().err().into_iter().flatten().cloned());
         if !faults.is_empty() {
             return Err(faults);
         }
-        let prompts = prompts
-            .into_iter()
-            .filter(|prompt| {
-                prompt_items.iter().any(|item| item.entry.contract.name == prompt.contract.name)
-            })
-            .collect();
         Ok(Self {
             server: S::NAME,
             title: S::TITLE,
@@ -241,28 +299,33 @@ impl Catalogue {
             subscribes: S::SUBSCRIBES,
             prompts,
             templates: server.templates(),
-            tools,
-            prompt_items,
+            items,
+            entries: entries.unwrap_or_default(),
             offers: Box::new(Offered(server)),
         })
     }
 
-    /// Every tool, whoever may call it, in the server's order.
+    /// The same tools under other rules of servers.toml. All mistakes are reported at once.
+    pub(crate) fn tightened(
+        &self,
+        overrides: &BTreeMap<String, Overrides>,
+    ) -> Result<Entries, Vec<CatalogueError>> {
+        tightened(&self.items, overrides)
+    }
+
+    /// The tools and prompts as the process began with them.
+    pub fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    /// Every tool as the process began with it, in the server's order.
     pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.tools.iter().map(|item| &item.entry)
+        self.entries.tools()
     }
 
-    /// Every prompt, in the server's order.
+    /// Every prompt as the process began with it, in the server's order.
     pub fn prompt_entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.prompt_items.iter().map(|item| &item.entry)
-    }
-
-    pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Entry>> {
-        self.tools().find(|entry| entry.contract.name == name)
-    }
-
-    pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<Entry>> {
-        self.prompt_entries().find(|entry| entry.contract.name == name)
+        self.entries.prompts()
     }
 
     /// Parses arguments that satisfy the schema of `entry`.
@@ -271,8 +334,7 @@ impl Catalogue {
         entry: &Entry,
         args: Map<String, Value>,
     ) -> Result<Prepared, ToolError> {
-        let mut items = self.tools.iter().chain(&self.prompt_items);
-        match items.find(|item| std::ptr::eq(item.entry.as_ref(), entry)) {
+        match self.items.iter().find(|item| item.contract.name == entry.contract.name) {
             Some(item) => item.erased.prepare(args),
             None => {
                 Err(ToolError::internal(format!("{} is of another catalogue", entry.contract.name)))
@@ -292,6 +354,31 @@ impl Catalogue {
     pub(crate) fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target> {
         self.offers.complete(owner, argument, prefix)
     }
+}
+
+/// The items as servers.toml tightens them; what it switches off is left out.
+fn tightened(
+    items: &[Item],
+    overrides: &BTreeMap<String, Overrides>,
+) -> Result<Entries, Vec<CatalogueError>> {
+    let known: Vec<String> = items.iter().map(|item| item.contract.name.to_owned()).collect();
+    let (mut entries, mut faults) = (Entries::default(), Vec::new());
+    for item in items {
+        let rules = overrides.get(item.contract.name).cloned().unwrap_or_default();
+        let entry = tighten(item.contract.clone(), &rules)
+            .and_then(|contract| Entry::new(contract, &item.input, item.output.clone(), &rules));
+        match entry {
+            Ok(_) if rules.enabled == Some(false) => {}
+            Ok(entry) if item.is_prompt => entries.prompts.push(Arc::new(entry)),
+            Ok(entry) => entries.tools.push(Arc::new(entry)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    for name in overrides.keys().filter(|name| !known.contains(name)) {
+        let message = schema::unknown(name, &known);
+        faults.push(CatalogueError { key: format!("tools.{name}"), message });
+    }
+    if faults.is_empty() { Ok(entries) } else { Err(faults) }
 }
 
 /// Prompt arguments are strings, of at most 2,000 characters.

@@ -16,12 +16,14 @@ pub mod limits;
 pub mod mcp;
 pub mod pipeline;
 pub mod redact;
+pub mod rules;
 pub mod seal;
 pub mod stdio;
 pub mod stop;
 
-pub use catalogue::{Catalogue, CatalogueError, Entry, Overrides};
+pub use catalogue::{Catalogue, CatalogueError, Entries, Entry, Overrides};
 pub use guard::{Block, Shown};
 pub use pipeline::{Answer, Caller, Failure, Pipeline, Request};
 pub use redact::Redactor;
+pub use rules::RuleSet;
 pub use stop::Stop;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use contract::{Channel, Client, Principal, ToolError};
+use contract::{Channel, Client, Identity, Principal, ToolError};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
     CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorData, GetPromptRequestParams,
@@ -25,7 +25,7 @@ use rmcp::{ErrorData as McpError, ServerHandler};
 use serde_json::{Map, Value};
 
 use self::channel::{Conversation, Rounds, severity};
-use crate::pipeline::{Answer, Caller, Failure, Pipeline, Request};
+use crate::pipeline::{Answer, Caller, Failure, Pipeline, Request, Said};
 use crate::seal::Bond;
 
 /// The revisions we serve, on every transport.
@@ -39,24 +39,29 @@ const FRESH_MS: u64 = 300_000;
 #[derive(Clone)]
 pub struct Adapter {
     pipeline: Pipeline,
-    principal: Arc<Principal>,
+    identity: Arc<Identity>,
     transport: &'static str,
-    tools: Arc<Vec<Tool>>,
     /// What `logging/setLevel` asked for in this session.
     floor: Arc<AtomicU8>,
 }
 
 impl Adapter {
-    /// Serves `pipeline` to `principal` over `transport` (`stdio` or `http`).
-    pub fn new(pipeline: Pipeline, principal: Principal, transport: &'static str) -> Self {
-        let tools = pipeline.catalogue().tools().map(|entry| convert::tool(entry)).collect();
-        Self {
-            pipeline,
-            principal: Arc::new(principal),
-            transport,
-            tools: Arc::new(tools),
-            floor: Arc::default(),
-        }
+    /// Serves `pipeline` over `transport` (`stdio` or `http`) to whoever a request proves to come
+    /// from, and else to `identity`.
+    pub fn new(pipeline: Pipeline, identity: Identity, transport: &'static str) -> Self {
+        Self { pipeline, identity: Arc::new(identity), transport, floor: Arc::default() }
+    }
+
+    /// Who the request proves to come from: the HTTP transport puts an identity beside it.
+    fn identity(&self, context: &RequestContext<RoleServer>) -> Arc<Identity> {
+        let parts = context.extensions.get::<http::request::Parts>();
+        let proven = parts.and_then(|parts| parts.extensions.get::<Arc<Identity>>());
+        Arc::clone(proven.unwrap_or(&self.identity))
+    }
+
+    /// The same, as the rules in force see it.
+    fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
+        self.pipeline.principal(&self.identity(context))
     }
 
     /// The same, for another session: what one session sets, no other sees.
@@ -80,8 +85,9 @@ impl Adapter {
             version,
         };
         Caller {
-            principal: Arc::clone(&self.principal),
+            identity: self.identity(context),
             client: Arc::new(client),
+            said: Arc::new(said(context)),
             channel,
             cancelled: context.ct.clone(),
         }
@@ -94,7 +100,7 @@ impl Adapter {
         carried: Carried,
         context: &Arc<RequestContext<RoleServer>>,
     ) -> Result<Result<Answer, Failure>, Result<InputRequiredResult, McpError>> {
-        let bond = self.bond(&request);
+        let bond = bond(&self.principal(context), &request);
         let modern = Self::is_modern(context);
         let rounds = match modern.then(|| self.rounds(&bond, carried)).transpose() {
             Ok(rounds) => rounds,
@@ -126,16 +132,6 @@ impl Adapter {
         Ok(result)
     }
 
-    /// What a waiting call is bound to.
-    fn bond(&self, request: &Request) -> Bond {
-        let none = Map::new();
-        match request {
-            Request::Tool { name, args } => Bond::new("tools/call", &self.principal, name, args),
-            Request::Prompt { name, args } => Bond::new("prompts/get", &self.principal, name, args),
-            Request::Resource { uri } => Bond::new("resources/read", &self.principal, uri, &none),
-        }
-    }
-
     /// The answers of all rounds so far: the sealed ones, and the new ones. Answers without the
     /// state of our question are nobody's answers.
     fn rounds(&self, bond: &Bond, carried: Carried) -> Result<Rounds, ToolError> {
@@ -148,6 +144,29 @@ impl Adapter {
             })?;
         answers.extend(carried.answers.unwrap_or_default());
         Ok(Rounds { answers })
+    }
+}
+
+/// What a waiting call is bound to.
+fn bond(principal: &Principal, request: &Request) -> Bond {
+    let none = Map::new();
+    match request {
+        Request::Tool { name, args } => Bond::new("tools/call", principal, name, args),
+        Request::Prompt { name, args } => Bond::new("prompts/get", principal, name, args),
+        Request::Resource { uri } => Bond::new("resources/read", principal, uri, &none),
+    }
+}
+
+/// The fields of `_meta` that speak about a call, each of at most 2,000 characters.
+fn said(context: &RequestContext<RoleServer>) -> Said {
+    let field = |name: &str| {
+        let text = context.meta.get(name)?.as_str()?;
+        Some(text.chars().take(2_000).collect::<String>())
+    };
+    Said {
+        trace: field("traceparent"),
+        user_request: field("suite/user-request"),
+        idempotency_key: field("suite/idempotency-key"),
     }
 }
 
@@ -215,7 +234,8 @@ impl ServerHandler for Adapter {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.iter().find(|tool| tool.name == name).cloned()
+        let mut tools = self.pipeline.catalogue().tools();
+        tools.find(|entry| entry.contract.name == name).map(|entry| convert::tool(entry))
     }
 
     async fn list_tools(
@@ -223,9 +243,10 @@ impl ServerHandler for Adapter {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, McpError> {
-        let seen =
-            self.tools.iter().filter(|tool| self.pipeline.lists(&self.principal, &tool.name));
-        let page = self.page("tools/list", request, seen.cloned().collect())?;
+        let principal = self.principal(&context);
+        let seen = self.pipeline.visible_tools(&principal);
+        let tools = seen.iter().map(|entry| convert::tool(entry)).collect();
+        let page = self.page(&principal, "tools/list", request, tools)?;
         let mut result = ListToolsResult::with_all_items(page.items);
         result.next_cursor = page.next;
         if Self::is_modern(&context) {
@@ -262,7 +283,9 @@ impl ServerHandler for Adapter {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, McpError> {
         self.requires_resources::<rmcp::model::ListResourcesRequestMethod>()?;
-        let page = self.page("resources/list", request, self.visible_resources().await)?;
+        let principal = self.principal(&context);
+        let seen = self.visible_resources(&principal).await;
+        let page = self.page(&principal, "resources/list", request, seen)?;
         let mut result = ListResourcesResult::with_all_items(page.items);
         result.next_cursor = page.next;
         if Self::is_modern(&context) {
@@ -278,7 +301,9 @@ impl ServerHandler for Adapter {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, McpError> {
         self.requires_resources::<rmcp::model::ListResourceTemplatesRequestMethod>()?;
-        let page = self.page("resources/templates/list", request, self.visible_templates())?;
+        let principal = self.principal(&context);
+        let seen = self.visible_templates(&principal);
+        let page = self.page(&principal, "resources/templates/list", request, seen)?;
         let mut result = ListResourceTemplatesResult::with_all_items(page.items);
         result.next_cursor = page.next;
         if Self::is_modern(&context) {
@@ -318,7 +343,9 @@ impl ServerHandler for Adapter {
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, McpError> {
         self.requires_prompts::<rmcp::model::ListPromptsRequestMethod>()?;
-        let page = self.page("prompts/list", request, self.visible_prompts())?;
+        let principal = self.principal(&context);
+        let page =
+            self.page(&principal, "prompts/list", request, self.visible_prompts(&principal))?;
         let mut result = ListPromptsResult::with_all_items(page.items);
         result.next_cursor = page.next;
         if Self::is_modern(&context) {
@@ -349,12 +376,13 @@ impl ServerHandler for Adapter {
     async fn complete(
         &self,
         params: CompleteRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, McpError> {
         if self.get_info().capabilities.completions.is_none() {
             return Err(McpError::method_not_found::<rmcp::model::CompleteRequestMethod>());
         }
-        self.completions(&params.r#ref, &params.argument).map(CompleteResult::new)
+        let principal = self.principal(&context);
+        self.completions(&principal, &params.r#ref, &params.argument).map(CompleteResult::new)
     }
 
     #[expect(deprecated, reason = "older revisions still set a level")]

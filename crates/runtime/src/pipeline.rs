@@ -14,32 +14,45 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use contract::record::{Event, Record};
-use contract::{Channel, Client, Principal, Target, ToolError};
-use policy::Policy;
+use contract::{Channel, Client, Identity, Principal, Target, ToolError};
 use serde_json::{Map, Value};
 use state::Log;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::call::Call;
-use crate::catalogue::{Catalogue, hex};
+use crate::catalogue::{Catalogue, CatalogueError, Entry, hex};
 use crate::guard::Shown;
 use crate::limits::Limits;
 use crate::redact::Redactor;
+use crate::rules::{InForce, RuleSet, Rules};
 use crate::seal::Sealer;
 use crate::stop::GRACE;
 
 /// Who calls, through what.
 #[derive(Clone)]
 pub struct Caller {
-    /// Who.
-    pub principal: Arc<Principal>,
+    /// Who, as proven; policy makes a principal of it at each call.
+    pub identity: Arc<Identity>,
     /// From which program, as claimed.
     pub client: Arc<Client>,
+    /// What the client says about the call.
+    pub said: Arc<Said>,
     /// What the transport can do for the running tool.
     pub channel: Arc<dyn Channel>,
     /// Fires when the caller cancels or goes away.
     pub cancelled: CancellationToken,
+}
+
+/// What the client says about a call beside its arguments. Claims: recorded, never decided upon.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// The W3C trace context (`traceparent`).
+    pub trace: Option<String>,
+    /// What the person asked for, as the host passes it on.
+    pub user_request: Option<String>,
+    /// Names the effect that is wanted: the same key never has it twice.
+    pub idempotency_key: Option<String>,
 }
 
 /// What is called.
@@ -106,8 +119,8 @@ impl From<ToolError> for Failure {
 pub struct Parts {
     /// What the server offers.
     pub catalogue: Catalogue,
-    /// Who may call it.
-    pub policy: Policy,
+    /// Who may call it, and how tight each tool is.
+    pub rules: RuleSet,
     /// The log: without a record there is no call.
     pub log: Log,
     /// The secrets this process holds.
@@ -118,6 +131,23 @@ pub struct Parts {
     pub in_flight: usize,
 }
 
+/// Why there is no pipeline, or why rules cannot come into force.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The rules for single tools are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Rules(Vec<CatalogueError>),
+    /// The log cannot be written.
+    #[error(transparent)]
+    State(#[from] state::StateError),
+}
+
+impl From<Vec<CatalogueError>> for PipelineError {
+    fn from(errors: Vec<CatalogueError>) -> Self {
+        PipelineError::Rules(errors)
+    }
+}
+
 /// The one path. Cheap to clone.
 #[derive(Clone)]
 pub struct Pipeline {
@@ -126,7 +156,7 @@ pub struct Pipeline {
 
 struct Inner {
     catalogue: Catalogue,
-    policy: Arc<Policy>,
+    rules: InForce,
     log: Log,
     redactor: Redactor,
     sealer: Sealer,
@@ -138,14 +168,15 @@ struct Inner {
 
 impl Pipeline {
     /// A pipeline. Writes the record that the server started.
-    pub fn new(parts: Parts) -> Result<Self, state::StateError> {
+    pub fn new(parts: Parts) -> Result<Self, PipelineError> {
+        let rules = Rules::new(parts.rules, &parts.catalogue)?;
         let mut random = [0u8; 6];
         getrandom::fill(&mut random).map_err(|error| state::StateError {
             path: "random numbers".into(),
             source: std::io::Error::other(error),
         })?;
         let inner = Inner {
-            policy: Arc::new(parts.policy),
+            rules: InForce::new(rules),
             log: parts.log,
             redactor: parts.redactor,
             sealer: Sealer::new(parts.key),
@@ -155,8 +186,39 @@ impl Pipeline {
             process: hex(&random),
             catalogue: parts.catalogue,
         };
-        inner.log.append(&mut Record::new(Event::Started, inner.catalogue.server))?;
-        Ok(Self { inner: Arc::new(inner) })
+        let pipeline = Self { inner: Arc::new(inner) };
+        pipeline.note(Event::Started, None)?;
+        Ok(pipeline)
+    }
+
+    /// Replaces the rules in force; calls on their way keep theirs. Rules of the same digest are
+    /// the same.
+    pub fn enforce(&self, rules: RuleSet) -> Result<(), PipelineError> {
+        if rules.digest == self.inner.rules.get().digest {
+            return Ok(());
+        }
+        let rules = Rules::new(rules, &self.inner.catalogue)?;
+        self.inner.rules.set(rules);
+        self.note(Event::PolicyLoaded, None)?;
+        Ok(())
+    }
+
+    /// Records that the rules that were to come are wrong: those in force stay.
+    pub fn keep_rules(&self, why: &str) -> Result<(), state::StateError> {
+        self.note(Event::PolicyRefused, Some(why))
+    }
+
+    /// Records an event that is no call.
+    pub fn note(&self, event: Event, detail: Option<&str>) -> Result<(), state::StateError> {
+        let rules = self.inner.rules.get();
+        let mut record = Record::new(event, self.inner.catalogue.server);
+        record.policy = Some(&rules.digest);
+        record.detail = detail;
+        match self.inner.redactor.record(&record) {
+            Some(mut clean) => self.inner.log.append(&mut clean),
+            None => self.inner.log.append(&mut record),
+        }
+        .map(drop)
     }
 
     /// Waits until acting calls have ended, whoever still listens to them, at most [`GRACE`];
@@ -164,9 +226,10 @@ impl Pipeline {
     pub async fn stop(&self) -> Result<(), state::StateError> {
         self.inner.acting.close();
         let _ = tokio::time::timeout(GRACE, self.inner.acting.wait()).await;
-        self.inner
-            .log
-            .append_durable(&mut Record::new(Event::Stopped, self.inner.catalogue.server))?;
+        let rules = self.inner.rules.get();
+        let mut record = Record::new(Event::Stopped, self.inner.catalogue.server);
+        record.policy = Some(&rules.digest);
+        self.inner.log.append_durable(&mut record)?;
         Ok(())
     }
 
@@ -175,19 +238,30 @@ impl Pipeline {
         &self.inner.catalogue
     }
 
-    /// The roles of a subject.
-    pub fn roles_of(&self, subject: &str) -> Vec<String> {
-        self.inner.policy.roles_of(subject)
+    /// Who an identity is under the rules in force.
+    pub fn principal(&self, identity: &Identity) -> Principal {
+        self.inner.rules.get().policy.principal(identity)
+    }
+
+    /// The tools that the principal sees.
+    pub fn visible_tools(&self, principal: &Principal) -> Vec<Arc<Entry>> {
+        let rules = self.inner.rules.get();
+        let allowed =
+            |entry: &&Arc<Entry>| rules.policy.allows(&principal.roles, entry.contract.name, None);
+        rules.entries.tools().filter(allowed).cloned().collect()
     }
 
     /// Whether the principal sees a tool or prompt at all.
     pub fn lists(&self, principal: &Principal, name: &str) -> bool {
-        self.inner.policy.allows(&principal.roles, name, None)
+        let rules = self.inner.rules.get();
+        let entries = rules.entries.tools().chain(rules.entries.prompts());
+        entries.into_iter().any(|entry| entry.contract.name == name)
+            && rules.policy.allows(&principal.roles, name, None)
     }
 
     /// Whether the principal may touch a target with a tool.
     pub fn permits(&self, principal: &Principal, tool: &str, target: &Target) -> bool {
-        self.inner.policy.allows(&principal.roles, tool, Some(target))
+        self.inner.rules.get().policy.allows(&principal.roles, tool, Some(target))
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

@@ -100,8 +100,14 @@ mod tests {
     use super::*;
 
     fn bond(subject: &str, tool: &str, args: &Value) -> Bond {
-        let principal =
-            Principal { subject: subject.into(), proof: Proof::Loopback, roles: vec![] };
+        let principal = Principal {
+            actor: None,
+            groups: vec![],
+            identity: subject.into(),
+            proof: Proof::Loopback,
+            roles: vec![],
+            subject: subject.into(),
+        };
         Bond::new("cursor", &principal, tool, args.as_object().expect("an object"))
     }
 

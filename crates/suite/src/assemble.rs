@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 use config::{Around, Config, Fault, Faults};
 use contract::schema::Validator;
-use contract::{Place, Principal};
+use contract::{Limit, Place};
 use policy::{People, Policy, Roles};
 use runtime::http::Options;
 use runtime::pipeline::Parts;
-use runtime::{Catalogue, Pipeline, Redactor};
-use serde_json::Value;
+use runtime::pipeline::PipelineError;
+use runtime::{Catalogue, Pipeline, Redactor, RuleSet};
+use serde_json::{Value, json};
 use state::{Log, StateError};
 
 use crate::launcher::OpenError;
-use crate::settings::{self, Common, Suite};
+use crate::settings::{self, Approvals, Common, Suite};
 use crate::{Launcher, logging};
 
 /// Where the configuration is, and what the command line adds.
@@ -61,6 +62,23 @@ impl From<Faults> for AssembleError {
 impl From<StateError> for AssembleError {
     fn from(error: StateError) -> Self {
         AssembleError::State(error)
+    }
+}
+
+impl From<PipelineError> for AssembleError {
+    fn from(error: PipelineError) -> Self {
+        match error {
+            PipelineError::State(error) => AssembleError::State(error),
+            PipelineError::Rules(errors) => {
+                let mut faults = Faults::default();
+                faults.extend(errors.into_iter().map(|error| Fault {
+                    at: contract::Location { file: "servers.toml".to_owned(), line: 0, column: 0 },
+                    key: error.key,
+                    message: error.message,
+                }));
+                AssembleError::Config(faults)
+            }
+        }
     }
 }
 
@@ -181,18 +199,27 @@ pub struct Ready {
     pub folder: PathBuf,
 }
 
-impl Ready {
-    /// The principal for a user of this machine.
-    pub fn principal(&self, (subject, proof): (String, contract::Proof)) -> Principal {
-        let roles = self.pipeline.roles_of(&subject);
-        Principal { subject, proof, roles }
-    }
-}
-
 /// The folder of one server.
 pub fn folder(config: &Config, server: &str) -> Result<PathBuf, Faults> {
     let suite: Suite = config.get("/suite").map_err(Faults::one)?;
     Ok(config.base().join(suite.state).join(server))
+}
+
+/// The rules of one server as the configuration has them now.
+pub(crate) fn rules(config: &Config, policy: Policy, server: &str) -> Result<RuleSet, Faults> {
+    let at = format!("/servers/{server}");
+    let (shared, _) = settings::split(config.raw(&at).unwrap_or(&Value::Null));
+    let common: Common = serde_json::from_value(shared)
+        .map_err(|error| Faults::one(config.fault(&at, None, error.to_string())))?;
+    let approvals: Approvals = config.get("/approvals").map_err(Faults::one)?;
+    let approval_within = approvals
+        .within()
+        .map_err(|message| Faults::one(config.fault("/approvals/within", None, message)))?;
+    let tables = ["/people", "/roles", "/approvals"].map(|pointer| config.raw(pointer));
+    let own = ["tools", "limit"].map(|key| config.raw(&format!("{at}/{key}")));
+    let digest = runtime::rules::digest(&json!([tables, own]));
+    let limit = common.limit.as_deref().and_then(Limit::parse);
+    Ok(RuleSet { policy, overrides: common.tools, limit, approval_within, digest })
 }
 
 /// Does it all for one server.
@@ -202,6 +229,7 @@ pub async fn ready(
     launcher: &Launcher,
 ) -> Result<Ready, AssembleError> {
     let Checked { config, policy } = check(source, launchers, Some(launcher.name))?;
+    let rules = rules(&config, policy, launcher.name)?;
     let folder = folder(&config, launcher.name)?;
     state::private_folder(&folder)?;
     let log = Log::open(&folder.join("records"))?;
@@ -209,14 +237,8 @@ pub async fn ready(
     let Opened { catalogue, common, redactor } =
         open(&config, launcher, place(&config, &folder)).await?;
     logging::redact(&redactor);
-    let pipeline = Pipeline::new(Parts {
-        catalogue,
-        policy,
-        log,
-        redactor,
-        key,
-        in_flight: common.in_flight,
-    })?;
+    let pipeline =
+        Pipeline::new(Parts { catalogue, rules, log, redactor, key, in_flight: common.in_flight })?;
     let http = Options {
         hosts: common.http.hosts,
         origins: common.http.origins,

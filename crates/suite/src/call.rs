@@ -77,8 +77,9 @@ async fn call(ready: &Ready, args: &CallArgs) -> anyhow::Result<ExitCode> {
         protocol: String::new(),
     };
     let caller = Caller {
-        principal: Arc::new(ready.principal(person::os_user())),
+        identity: Arc::new(person::os_user()),
         client: Arc::new(client),
+        said: Arc::default(),
         channel: Arc::new(Terminal),
         cancelled: on_interrupt(),
     };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use contract::Target;
+use contract::{Identity, Proof, Target};
 
 use crate::assemble::{self, Checked, Opened, Source};
 use crate::terminal::{GOOD, NAME, TITLE, columns};
@@ -52,12 +52,12 @@ fn describe(checked: &Checked, launcher: &Launcher, server: &Opened) {
     let mut rows = vec![["who", "tool", "may", "because"].map(str::to_owned).to_vec()];
     let names = server.catalogue.tools().chain(server.catalogue.prompt_entries());
     let names: Vec<&str> = names.map(|entry| entry.contract.name).collect();
-    let mut subjects: Vec<&str> = checked.policy.subjects().collect();
+    let mut subjects: Vec<&str> = checked.policy.names().collect();
     if !subjects.contains(&"*") {
         subjects.push("*");
     }
     for subject in subjects {
-        let roles = checked.policy.roles_of(subject);
+        let roles = checked.policy.principal(&named(subject)).roles;
         let who = if subject == "*" { "everybody else" } else { subject };
         for name in &names {
             let decision = checked.policy.decide(&roles, name, None::<&Target>);
@@ -72,5 +72,17 @@ fn describe(checked: &Checked, launcher: &Launcher, server: &Opened) {
         } else {
             anstream::println!("  {line}");
         }
+    }
+}
+
+/// The identity that a name of `[people]` stands for.
+pub(crate) fn named(name: &str) -> Identity {
+    match name.split_once(':') {
+        Some(("group", group)) => {
+            let groups = vec![group.to_owned()];
+            Identity { groups, ..Identity::new("sub:", Proof::Loopback) }
+        }
+        Some(_) => Identity::new(name, Proof::Loopback),
+        None => Identity::new(format!("user:{name}"), Proof::Loopback),
     }
 }

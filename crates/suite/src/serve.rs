@@ -38,14 +38,14 @@ pub(crate) fn run(
 }
 
 async fn stdio(ready: &Ready, stop: Stop) -> anyhow::Result<()> {
-    let adapter = Adapter::new(ready.pipeline.clone(), ready.principal(person::os_user()), "stdio");
+    let adapter = Adapter::new(ready.pipeline.clone(), person::os_user(), "stdio");
     stdio::serve(adapter, stop).await.context("stdio")
 }
 
 async fn http(ready: &Ready, address: SocketAddr, stop: Stop) -> anyhow::Result<()> {
     let listener = http::listen(address).await?;
     let bound = listener.local_addr()?;
-    let adapter = Adapter::new(ready.pipeline.clone(), ready.principal(person::loopback()), "http");
+    let adapter = Adapter::new(ready.pipeline.clone(), person::loopback(), "http");
     anstream::eprintln!("serving http://{bound}{} (health: /healthz)", http::PATH);
     http::serve(adapter, listener, ready.http.clone(), stop).await.context("http")
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use contract::schema;
 use policy::{People, Roles};
@@ -24,6 +25,33 @@ pub struct Suite {
     pub state: PathBuf,
 }
 
+/// `[approvals]`: how people say yes to calls that need it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approvals {
+    /// How long an approval counts, from the question to the call: "24h" unless set, such as
+    /// "30m" or "2h"; at least "1s", at most "30d".
+    #[serde(default)]
+    #[schemars(length(min = 2, max = 20))]
+    pub within: Option<String>,
+}
+
+impl Approvals {
+    /// How long an approval counts.
+    pub fn within(&self) -> Result<Duration, String> {
+        let text = self.within.as_deref().unwrap_or("24h");
+        let within = humantime::parse_duration(text).map_err(|error| {
+            format!("`{text}` is not a time such as \"24h\" or \"30m\": {error}")
+        })?;
+        let bounds = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
+        if bounds.contains(&within) {
+            Ok(within)
+        } else {
+            Err(format!("`{text}` is not between 1s and 30d"))
+        }
+    }
+}
+
 /// What every server's table has.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +66,11 @@ pub struct Common {
     #[serde(default = "in_flight")]
     #[schemars(range(min = 1, max = 4096))]
     pub in_flight: usize,
+    /// How often one principal may call tools of this server, all together, such as "300/minute"
+    /// (second, minute, hour, day); not limited unless set.
+    #[serde(default)]
+    #[schemars(length(max = 14), regex(pattern = r"^[1-9][0-9]*/(second|minute|hour|day)$"))]
+    pub limit: Option<String>,
     /// HTTP: who may reach it.
     #[serde(default)]
     pub http: Http,
@@ -82,6 +115,7 @@ pub fn file_schema(launchers: &[Launcher]) -> Value {
         "properties": {
             "suite": schema::of::<Suite>(),
             "people": schema::of::<People>(),
+            "approvals": schema::of::<Approvals>(),
             "roles": roles,
             "servers": {
                 "description": "One table per server.",

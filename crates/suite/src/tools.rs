@@ -33,17 +33,16 @@ async fn list(
     only: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
     let checked = assemble::check(source, launchers, only)?;
-    let (subject, _) = person::os_user();
-    let roles = checked.policy.roles_of(&subject);
+    let principal = checked.policy.principal(&person::os_user());
     for launcher in check::configured(&checked, launchers) {
         let opened = assemble::rehearse(&checked.config, launcher).await?;
         let seen: Vec<&Entry> = opened
             .catalogue
             .tools()
             .map(AsRef::as_ref)
-            .filter(|entry| checked.policy.lists(&roles, entry.contract.name).allowed)
+            .filter(|entry| checked.policy.lists(&principal.roles, entry.contract.name).allowed)
             .collect();
-        show(launcher, &subject, &seen);
+        show(launcher, &principal.subject, &seen);
     }
     Ok(ExitCode::SUCCESS)
 }

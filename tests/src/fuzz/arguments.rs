@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use contract::ctx::BoxFuture;
 use contract::schema::Validator;
-use contract::{Channel, Client, Kind, Principal, Proof, Question, ToolError};
+use contract::{Channel, Client, Identity, Kind, Proof, Question, ToolError};
 use runtime::{Caller, Failure, Request};
 use serde_json::{Value, json};
 use suite::assemble::{Ready, Source, ready};
@@ -112,7 +112,6 @@ fn check(
 struct Served {
     runtime: tokio::runtime::Runtime,
     ready: Ready,
-    roles: Vec<String>,
     _folder: Folder,
 }
 
@@ -126,13 +125,12 @@ impl Served {
         let launcher = launcher.expect("docs");
         let ready = runtime.block_on(ready(&source, suite::SERVERS, launcher));
         let ready = ready.unwrap_or_else(|error| panic!("{error}"));
-        let roles = ready.pipeline.roles_of("anybody");
-        Self { runtime, ready, roles, _folder: folder }
+        Self { runtime, ready, _folder: folder }
     }
 
     /// The text of the answer; subjects vary, so that none runs into its limit.
     fn call(&self, subject: String, request: Request) -> Result<Result<String, Failure>, String> {
-        let principal = Principal { subject, roles: self.roles.clone(), proof: Proof::Loopback };
+        let identity = Identity::new(format!("user:{subject}"), Proof::Loopback);
         let client = Client {
             name: "fuzz".to_owned(),
             version: "1".to_owned(),
@@ -140,8 +138,9 @@ impl Served {
             protocol: String::new(),
         };
         let caller = Caller {
-            principal: Arc::new(principal),
+            identity: Arc::new(identity),
             client: Arc::new(client),
+            said: Arc::default(),
             channel: Arc::new(Silent),
             cancelled: Default::default(),
         };

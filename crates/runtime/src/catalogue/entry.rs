@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// A server whose tools break the rules of the contract, or whose table in servers.toml does.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{key}: {message}")]
 pub struct CatalogueError {
     /// The key under the server's table, such as `tools.docs_search.limit`; the tool's name
@@ -27,8 +27,9 @@ pub struct CatalogueError {
 pub struct Overrides {
     /// false takes the tool away from everybody.
     pub enabled: Option<bool>,
-    /// A lower limit, such as "10/minute" (second, minute, hour).
-    #[schemars(length(max = 14), regex(pattern = r"^[1-9][0-9]*/(second|minute|hour)$"))]
+    /// A lower limit, such as "10/minute" (second, minute, hour, day); of a day, it is kept over
+    /// restarts.
+    #[schemars(length(max = 14), regex(pattern = r"^[1-9][0-9]*/(second|minute|hour|day)$"))]
     pub limit: Option<String>,
     /// A higher approval.
     pub approval: Option<Approval>,
@@ -38,6 +39,19 @@ pub struct Overrides {
     /// A smaller result, in tokens.
     #[schemars(range(min = 100, max = 9500))]
     pub tokens: Option<u32>,
+    /// What records keep of the arguments: all of them, without secrets, or only their digest.
+    pub record: Option<Kept>,
+}
+
+/// What records keep of a call's arguments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    /// The arguments, without secrets.
+    #[default]
+    Arguments,
+    /// SHA-256 of their canonical form.
+    Digest,
 }
 
 /// One tool or prompt, as everything but its own code sees it.
@@ -51,6 +65,8 @@ pub struct Entry {
     pub output: Option<Arc<Map<String, Value>>>,
     /// SHA-256 of the contract and both schemas, in hexadecimal: changes when the tool does.
     pub digest: String,
+    /// What records keep of the arguments.
+    pub kept: Kept,
     /// Compiled at the first call: most processes call a few of their tools.
     validator: OnceLock<Validator>,
 }
@@ -60,13 +76,16 @@ impl Entry {
         contract: Contract,
         input: &Value,
         output: Option<Value>,
+        rules: &Overrides,
     ) -> Result<Self, CatalogueError> {
         let fault = |message: String| CatalogueError { key: contract.name.to_owned(), message };
         check(&contract, input).map_err(fault)?;
         let object = |value: &Value| Arc::new(value.as_object().cloned().unwrap_or_default());
         let digest = digest(&contract, input, output.as_ref());
         let output = output.as_ref().map(object);
-        Ok(Self { input: object(input), output, digest, validator: OnceLock::new(), contract })
+        let kept = rules.record.unwrap_or_default();
+        let input = object(input);
+        Ok(Self { input, output, digest, kept, validator: OnceLock::new(), contract })
     }
 
     /// The compiled schema of the arguments.

@@ -42,6 +42,10 @@ impl Guarded {
                 message: message(&text, &self.redactor),
                 schema: value(schema, &self.redactor),
             },
+            Question::Page { message: text, url } => Question::Page {
+                message: message(&text, &self.redactor),
+                url: message(&url, &self.redactor),
+            },
             Question::Sample(params) => Question::Sample(value(params, &self.redactor)),
             Question::Roots => Question::Roots,
         }

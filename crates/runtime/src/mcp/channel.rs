@@ -151,6 +151,9 @@ fn supports(capabilities: &ClientCapabilities, question: &Question) -> bool {
             .elicitation
             .as_ref()
             .is_some_and(|modes| modes.form.is_some() || modes.url.is_none()),
+        Question::Page { .. } => {
+            capabilities.elicitation.as_ref().is_some_and(|modes| modes.url.is_some())
+        }
         Question::Sample(_) => capabilities.sampling.is_some(),
         Question::Roots => capabilities.roots.is_some(),
     }
@@ -158,7 +161,7 @@ fn supports(capabilities: &ClientCapabilities, question: &Question) -> bool {
 
 fn name(question: &Question) -> &'static str {
     match question {
-        Question::Form { .. } => "elicitation",
+        Question::Form { .. } | Question::Page { .. } => "elicitation",
         Question::Sample(_) => "sampling",
         Question::Roots => "roots",
     }
@@ -192,7 +195,9 @@ pub(super) fn lacking(
     let mut lacking = ClientCapabilities::default();
     for question in pending.questions.values().filter(|question| !supports(&offered, question)) {
         match question {
-            Question::Form { .. } => lacking.elicitation = Some(Default::default()),
+            Question::Form { .. } | Question::Page { .. } => {
+                lacking.elicitation = Some(Default::default());
+            }
             Question::Sample(_) => lacking.sampling = Some(Default::default()),
             Question::Roots => lacking.roots = Some(Default::default()),
         }
@@ -210,6 +215,9 @@ fn fits(question: &Question, answer: &Value) -> bool {
             Some("decline" | "cancel") => true,
             _ => false,
         },
+        Question::Page { .. } => {
+            matches!(answer["action"].as_str(), Some("accept" | "decline" | "cancel"))
+        }
         Question::Sample(_) => answer.get("role").is_some() && answer.get("content").is_some(),
         Question::Roots => answer.get("roots").is_some_and(Value::is_array),
     }
@@ -221,6 +229,10 @@ fn request(question: &Question) -> Result<InputRequest, serde_json::Error> {
         Question::Form { message, schema } => json!({
             "method": "elicitation/create",
             "params": {"mode": "form", "message": message, "requestedSchema": schema}
+        }),
+        Question::Page { message, url } => json!({
+            "method": "elicitation/create",
+            "params": {"mode": "url", "message": message, "url": url, "elicitationId": url}
         }),
         Question::Sample(params) => json!({"method": "sampling/createMessage", "params": params}),
         Question::Roots => json!({"method": "roots/list"}),

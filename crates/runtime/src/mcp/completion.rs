@@ -1,5 +1,6 @@
 //! Completion of the arguments of prompts and templates: the values that policy permits.
 
+use contract::Principal;
 use rmcp::ErrorData as McpError;
 use rmcp::model::{ArgumentInfo, CompletionInfo, Reference};
 
@@ -8,14 +9,14 @@ use super::Adapter;
 impl Adapter {
     pub(super) fn completions(
         &self,
+        principal: &Principal,
         reference: &Reference,
         argument: &ArgumentInfo,
     ) -> Result<CompletionInfo, McpError> {
-        let (owner, tool) = self.completed(reference)?;
+        let (owner, tool) = self.completed(principal, reference)?;
         let values = self.pipeline.catalogue().complete(owner, &argument.name, &argument.value);
-        let permitted = values
-            .into_iter()
-            .filter(|target| self.pipeline.permits(&self.principal, tool, target));
+        let permitted =
+            values.into_iter().filter(|target| self.pipeline.permits(principal, tool, target));
         let mut values: Vec<String> = permitted.filter_map(|target| target.name).collect();
         let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
         let more = values.len() > CompletionInfo::MAX_VALUES;
@@ -26,7 +27,11 @@ impl Adapter {
     }
 
     /// What is completed, and the tool whose policy decides which values are offered.
-    fn completed<'a>(&'a self, reference: &'a Reference) -> Result<(&'a str, &'a str), McpError> {
+    fn completed<'a>(
+        &'a self,
+        principal: &Principal,
+        reference: &'a Reference,
+    ) -> Result<(&'a str, &'a str), McpError> {
         let catalogue = self.pipeline.catalogue();
         let found = match reference {
             Reference::Resource(resource) => catalogue
@@ -35,12 +40,13 @@ impl Adapter {
                 .find(|template| template.uri == resource.uri)
                 .map(|template| (template.uri, template.tool)),
             Reference::Prompt(prompt) => catalogue
+                .entries()
                 .prompt(&prompt.name)
                 .map(|entry| (entry.contract.name, entry.contract.name)),
             _ => None,
         };
         found
-            .filter(|(_, tool)| self.pipeline.lists(&self.principal, tool))
+            .filter(|(_, tool)| self.pipeline.lists(principal, tool))
             .ok_or_else(|| McpError::invalid_params("there is no such template or prompt", None))
     }
 }

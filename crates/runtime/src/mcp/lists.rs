@@ -1,5 +1,6 @@
 //! Lists as one principal may see them, page by page.
 
+use contract::Principal;
 use rmcp::ErrorData as McpError;
 use rmcp::model::{ConstString, PaginatedRequestParams, Prompt, Resource, ResourceTemplate};
 use serde_json::Map;
@@ -20,11 +21,12 @@ impl Adapter {
     /// Cuts a page out of a list. The cursor is sealed for this principal and list.
     pub(super) fn page<T>(
         &self,
+        principal: &Principal,
         list: &'static str,
         request: Option<PaginatedRequestParams>,
         mut items: Vec<T>,
     ) -> Result<Page<T>, McpError> {
-        let bond = Bond::new("page", &self.principal, list, &Map::new());
+        let bond = Bond::new("page", principal, list, &Map::new());
         let from: usize = match request.and_then(|request| request.cursor) {
             None => 0,
             Some(cursor) => self.pipeline.sealer().open(&bond, &cursor).ok_or_else(|| {
@@ -41,26 +43,25 @@ impl Adapter {
         Ok(Page { items, next })
     }
 
-    pub(super) async fn visible_resources(&self) -> Vec<Resource> {
+    pub(super) async fn visible_resources(&self, principal: &Principal) -> Vec<Resource> {
         let resources = self.pipeline.catalogue().resources().await.into_iter();
-        let permitted = resources.filter(|resource| {
-            self.pipeline.permits(&self.principal, resource.tool, &resource.target)
-        });
+        let permitted = resources
+            .filter(|resource| self.pipeline.permits(principal, resource.tool, &resource.target));
         permitted.map(convert::resource).collect()
     }
 
-    pub(super) fn visible_templates(&self) -> Vec<ResourceTemplate> {
+    pub(super) fn visible_templates(&self, principal: &Principal) -> Vec<ResourceTemplate> {
         let templates = self.pipeline.catalogue().templates.iter();
         templates
-            .filter(|template| self.pipeline.lists(&self.principal, template.tool))
+            .filter(|template| self.pipeline.lists(principal, template.tool))
             .map(convert::template)
             .collect()
     }
 
-    pub(super) fn visible_prompts(&self) -> Vec<Prompt> {
+    pub(super) fn visible_prompts(&self, principal: &Principal) -> Vec<Prompt> {
         let prompts = self.pipeline.catalogue().prompts.iter();
         prompts
-            .filter(|prompt| self.pipeline.lists(&self.principal, prompt.contract.name))
+            .filter(|prompt| self.pipeline.lists(principal, prompt.contract.name))
             .map(convert::prompt)
             .collect()
     }

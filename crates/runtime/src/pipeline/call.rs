@@ -6,21 +6,26 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use contract::ctx::CtxParts;
-use contract::record::{Decided, Event};
-use contract::{Approval, Ctx, Kind, Rendered, Size, Target, ToolError};
+use contract::record::{Approved, Claimed, Decided, Event, Sorted};
+use contract::{Approval, Ctx, Kind, Principal, Rendered, Size, Target, ToolError};
 use futures_util::FutureExt as _;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use super::{Answer, Caller, Failure, Inner, Pipeline, Request};
-use crate::catalogue::{Entry, Prepared};
+use super::{Answer, Caller, Failure, Inner, Pipeline, Request, Said};
+use crate::catalogue::{Entry, Kept, Prepared, hex};
 use crate::guard;
 use crate::guard::channel::Guarded;
+use crate::rules::Rules;
 use crate::seal::CallCursors;
 
 /// One call on its way, with all that its record will say.
 pub(super) struct Call {
     pub(super) pipeline: Pipeline,
     pub(super) caller: Caller,
+    /// The rules this call began with, whatever is loaded meanwhile.
+    pub(super) rules: Arc<Rules>,
+    pub(super) principal: Arc<Principal>,
     /// What was asked for: a tool, a prompt or a resource.
     pub(super) kind: &'static str,
     pub(super) entry: Option<Arc<Entry>>,
@@ -29,6 +34,10 @@ pub(super) struct Call {
     pub(super) began: Instant,
     pub(super) tool: String,
     pub(super) arguments: Arc<Value>,
+    /// Their digest, where a rule keeps them out of the log.
+    pub(super) arguments_digest: Option<String>,
+    pub(super) claimed: Claimed,
+    pub(super) approval: Option<Approved>,
     pub(super) target: Option<Target>,
     pub(super) decision: Option<Decided>,
     pub(super) recorded: bool,
@@ -40,18 +49,19 @@ impl Call {
         let inner = &pipeline.inner;
         let number = inner.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let catalogue = &inner.catalogue;
+        let rules = inner.rules.get();
         let (kind, tool, arguments, entry, mime) = match request {
             Request::Tool { name, args } => {
-                let entry = catalogue.tool(&name);
+                let entry = rules.entries.tool(&name);
                 ("tool", name, Value::Object(args), entry, None)
             }
             Request::Prompt { name, args } => {
-                let entry = catalogue.prompt(&name);
+                let entry = rules.entries.prompt(&name);
                 ("prompt", name, Value::Object(args), entry, None)
             }
             Request::Resource { uri } => match catalogue.resource(&uri) {
                 Some(read) => {
-                    let entry = catalogue.tool(read.tool);
+                    let entry = rules.entries.tool(read.tool);
                     (
                         "resource",
                         read.tool.to_owned(),
@@ -63,10 +73,17 @@ impl Call {
                 None => ("resource", uri, Value::Null, None, None),
             },
         };
+        let claimed = claimed(&caller.said, &arguments, entry);
+        let digested = entry.is_some_and(|entry| entry.kept == Kept::Digest);
         Self {
             pipeline: pipeline.clone(),
             caller: caller.clone(),
+            claimed,
+            arguments_digest: digested.then(|| digest(&arguments)),
+            approval: None,
+            principal: Arc::new(rules.policy.principal(&caller.identity)),
             entry: entry.cloned(),
+            rules,
             mime,
             id: format!("{}-{number}", inner.process),
             began: Instant::now(),
@@ -104,12 +121,8 @@ impl Call {
         let inner = Arc::clone(&self.pipeline.inner);
         let entry = self.find()?;
         let prepared = self.validate(&inner, &entry)?;
-        self.permit(&inner, &entry, &prepared)?;
-        inner.limits.count(
-            &self.caller.principal.subject,
-            entry.contract.name,
-            entry.contract.limit,
-        )?;
+        self.permit(&entry, &prepared)?;
+        inner.limits.count(&self.principal.subject, entry.contract.name, entry.contract.limit)?;
         let deadline = self.began + entry.contract.timeout;
         let _slot = self.wait_for_slot(&inner, deadline).await?;
         approve(&entry)?;
@@ -124,7 +137,7 @@ impl Call {
         let Some(entry) = self.entry.clone() else {
             return Err(Failure::Unknown(self.unknown()));
         };
-        let (policy, roles) = (&self.pipeline.inner.policy, &self.caller.principal.roles);
+        let (policy, roles) = (&self.rules.policy, &self.principal.roles);
         if policy.allows(roles, entry.contract.name, None) {
             return Ok(entry);
         }
@@ -144,15 +157,14 @@ impl Call {
 
     /// The names this principal may know.
     fn seen(&self) -> Vec<String> {
-        let catalogue = &self.pipeline.inner.catalogue;
         let entries: Vec<&Arc<Entry>> = if self.kind == "prompt" {
-            catalogue.prompt_entries().collect()
+            self.rules.entries.prompts().collect()
         } else {
-            catalogue.tools().collect()
+            self.rules.entries.tools().collect()
         };
         let names = entries.into_iter().map(|entry| entry.contract.name);
         names
-            .filter(|name| self.pipeline.lists(&self.caller.principal, name))
+            .filter(|name| self.rules.policy.allows(&self.principal.roles, name, None))
             .map(str::to_owned)
             .collect()
     }
@@ -166,14 +178,9 @@ impl Call {
         inner.catalogue.prepare(entry, args)
     }
 
-    fn permit(
-        &mut self,
-        inner: &Inner,
-        entry: &Entry,
-        prepared: &Prepared,
-    ) -> Result<(), ToolError> {
-        let roles = &self.caller.principal.roles;
-        let decision = inner.policy.decide(roles, entry.contract.name, Some(&prepared.target));
+    fn permit(&mut self, entry: &Entry, prepared: &Prepared) -> Result<(), ToolError> {
+        let roles = &self.principal.roles;
+        let decision = self.rules.policy.decide(roles, entry.contract.name, Some(&prepared.target));
         self.target = Some(prepared.target.clone());
         let allowed = decision.allowed;
         self.decision = Some(decision);
@@ -214,7 +221,7 @@ impl Call {
         deadline: Instant,
     ) -> Result<Rendered, Failure> {
         let ctx = self.context(entry, deadline);
-        let work = AssertUnwindSafe((prepared.run)(ctx)).catch_unwind();
+        let work = AssertUnwindSafe(prepared.work.run(ctx)).catch_unwind();
         if !entry.contract.effect.is_reading() {
             return finish_acting(entry, work, deadline).await;
         }
@@ -231,25 +238,26 @@ impl Call {
 
     fn context(&self, entry: &Arc<Entry>, deadline: Instant) -> Ctx {
         let name = entry.contract.name;
-        let (policy, principal) =
-            (Arc::clone(&self.pipeline.inner.policy), Arc::clone(&self.caller.principal));
+        let (rules, principal) = (Arc::clone(&self.rules), Arc::clone(&self.principal));
         let cancelled = self.caller.cancelled.clone();
         let (channel, redactor) =
             (Arc::clone(&self.caller.channel), self.pipeline.inner.redactor.clone());
         let cursors = CallCursors {
             sealer: self.pipeline.inner.sealer.clone(),
-            principal: Arc::clone(&self.caller.principal),
+            principal: Arc::clone(&self.principal),
             tool: name,
             args: Arc::clone(&self.arguments),
         };
         Ctx::new(CtxParts {
-            principal: Arc::clone(&self.caller.principal),
+            principal: Arc::clone(&self.principal),
             deadline,
             size: self.size(entry),
             cancelled: Arc::new(move || cancelled.is_cancelled()),
             channel: Arc::new(Guarded { channel, redactor }),
             cursors: Arc::new(cursors),
-            permits: Arc::new(move |target| policy.allows(&principal.roles, name, Some(target))),
+            permits: Arc::new(move |target| {
+                rules.policy.allows(&principal.roles, name, Some(target))
+            }),
         })
     }
 
@@ -275,6 +283,23 @@ impl Drop for Call {
             let _ = self.record(&Err(Failure::Abandoned));
         }
     }
+}
+
+/// What the client said, with the reason that every acting tool asks for.
+fn claimed(said: &Said, arguments: &Value, entry: Option<&Arc<Entry>>) -> Claimed {
+    let acts = entry.is_some_and(|entry| !entry.contract.effect.is_reading());
+    let reason = arguments.get("reason").and_then(Value::as_str).filter(|_| acts);
+    Claimed {
+        reason: reason.map(str::to_owned),
+        trace: said.trace.clone(),
+        user_request: said.user_request.clone(),
+    }
+}
+
+/// SHA-256 of the canonical form (RFC 8785) of some arguments, in hexadecimal.
+pub(super) fn digest(arguments: &Value) -> String {
+    let canonical = serde_json::to_vec(&Sorted(arguments)).unwrap_or_default();
+    hex(&Sha256::digest(canonical))
 }
 
 /// A name as it is recorded: long ones are cut.

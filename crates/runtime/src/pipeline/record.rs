@@ -3,7 +3,6 @@
 use contract::Kind;
 use contract::ToolError;
 use contract::record::{Decided, Event, Outcome, Record, Sorted};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use state::StateError;
 
@@ -57,14 +56,19 @@ impl Call {
     pub(super) fn base_record(&self, event: Event) -> Record<'_> {
         let mut record = Record::new(event, self.pipeline.inner.catalogue.server);
         record.call = &self.id;
-        record.principal = Some(&self.caller.principal);
+        record.principal = Some(&self.principal);
+        record.policy = Some(&self.rules.digest);
         record.client = Some(&self.caller.client);
         record.tool = &self.tool;
         record.tool_digest = self.entry.as_ref().map(|entry| entry.digest.as_str());
         record.target = self.target.as_ref();
-        record.arguments = Some(Sorted(&self.arguments));
-        record.claimed_reason =
-            self.arguments.get("reason").and_then(Value::as_str).filter(|_| self.is_acting());
+        if let Some(digest) = &self.arguments_digest {
+            record.arguments_digest = Some(digest);
+        } else {
+            record.arguments = Some(Sorted(&self.arguments));
+        }
+        record.claimed = Some(&self.claimed);
+        record.approval = self.approval.as_ref();
         record.decision = self.decision.as_ref();
         record
     }
