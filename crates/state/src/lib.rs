@@ -11,7 +11,7 @@
 
 mod key;
 mod log;
-mod read;
+pub mod read;
 
 use std::path::{Path, PathBuf};
 

@@ -193,7 +193,7 @@ impl Segment {
         if length >= SEGMENT {
             return Ok(None);
         }
-        let Some(sequence) = read::last_sequence(&path, length)? else { return Ok(None) };
+        let Some(sequence) = last_sequence(&path, length)? else { return Ok(None) };
         Ok(Some(Self::new(folder, path, file, length, sequence)))
     }
 
@@ -256,6 +256,24 @@ impl Segment {
     }
 }
 
+/// The number of the last record of a segment; 0 when it is empty, `None` when its last line is
+/// torn.
+fn last_sequence(path: &Path, length: u64) -> Result<Option<u64>, StateError> {
+    if length == 0 {
+        return Ok(Some(0));
+    }
+    let mut last = [0u8];
+    let file = File::open(path).map_err(StateError::at(path))?;
+    std::os::unix::fs::FileExt::read_exact_at(&file, &mut last, length - 1)
+        .map_err(StateError::at(path))?;
+    if last != *b"\n" {
+        return Ok(None);
+    }
+    let Some(line) = read::last_line(path)? else { return Ok(None) };
+    let line: Option<Value> = serde_json::from_slice(&line).ok();
+    Ok(line.and_then(|line| line["sequence"].as_u64()))
+}
+
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.append(true).mode(0o600);
@@ -273,7 +291,7 @@ fn lock(file: &File, path: &Path) -> Result<bool, StateError> {
 
 #[cfg(test)]
 mod tests {
-    use contract::record::{Decided, Event, Sorted};
+    use contract::record::{Approved, Claimed, Decided, DecidedBy, Event, Sorted};
     use contract::{Client, Principal, Proof, Target};
     use serde_json::json;
 
@@ -309,10 +327,16 @@ mod tests {
     #[test]
     fn a_line_is_canonical_whatever_it_holds() {
         let principal = Principal {
+            actor: Some("a".into()),
+            groups: vec!["g".into()],
+            identity: "user:é".into(),
             proof: Proof::OsUser { uid: 7 },
             roles: vec!["b".into(), "a".into()],
             subject: "é\u{2028}\"\\".into(),
         };
+        let claimed = Claimed { reason: Some("r".into()), ..Claimed::default() };
+        let by = DecidedBy { identity: "i".into(), reason: "r".into(), subject: "s".into() };
+        let approval = Approved { by: vec![by], id: "i".into(), level: "one".into() };
         let client = Client { name: "\u{7f}\u{1}\n".into(), ..Client::default() };
         let decided = Decided { allowed: true, rule: "r".into() };
         let target = Target::one("collection", "x");
@@ -328,8 +352,9 @@ mod tests {
             record.target = Some(&target);
             record.arguments = Some(Sorted(&arguments));
             (record.call, record.tool, record.tool_digest) = ("c", "t", Some("d"));
-            (record.detail, record.claimed_reason, record.result_digest) =
-                (Some("d"), Some("r"), Some("e"));
+            (record.detail, record.result_digest) = (Some("d"), Some("e"));
+            (record.arguments_digest, record.policy) = (Some("a"), Some("p"));
+            (record.approval, record.claimed) = (Some(&approval), Some(&claimed));
             (record.duration_us, record.result_bytes) = (Some(1), Some(2));
             let line = record.line(3, "now".into()).expect("a line");
             let canonical = serde_json_canonicalizer::to_vec(&record).expect("canonical");
