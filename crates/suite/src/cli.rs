@@ -9,7 +9,7 @@ use config::Faults;
 
 use crate::assemble::{AssembleError, Source};
 use crate::terminal::BAD;
-use crate::{Launcher, call, check, demo, logging, schemas, serve, tools};
+use crate::{Launcher, audit, call, check, demo, logging, schemas, serve, tools};
 
 /// MCP servers an enterprise can put in front of its agents: one narrowly scoped server per
 /// subcommand, each its own process.
@@ -51,6 +51,8 @@ enum Command {
     ///
     /// Example: `suite call docs_search query="rate limits" limit=3`
     Call(call::CallArgs),
+    /// Read and check the log, over all servers
+    Audit(audit::AuditArgs),
     /// Show the main job on embedded defaults: no key, no network, nothing left behind
     Demo,
     /// Write the committed schemas: servers.schema.json and tools/<server>.json
@@ -91,6 +93,7 @@ pub fn main(launchers: &'static [Launcher]) -> ExitCode {
             finish(name, tools::run(&source, launchers, server.as_deref()))
         }
         Ok(Command::Call(args)) => finish(name, call::run(&source, launchers, &args)),
+        Ok(Command::Audit(args)) => finish(name, audit::run(&source, launchers, args)),
         Ok(Command::Demo) => finish(name, demo::run()),
         Ok(Command::Schemas { folder }) => finish(name, schemas::run(&source, launchers, &folder)),
         Err(error) => error.exit(),

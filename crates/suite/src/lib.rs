@@ -10,6 +10,7 @@
 //! comes to be), then the commands.
 
 pub mod assemble;
+mod audit;
 mod call;
 mod check;
 mod cli;

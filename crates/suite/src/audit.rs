@@ -1,0 +1,76 @@
+//! `suite audit`: reading and checking the log as the operator, over all servers.
+
+mod prove;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use config::{Around, Config};
+
+use crate::Launcher;
+use crate::assemble::Source;
+use crate::settings::{self, Suite};
+
+/// `suite audit …`.
+#[derive(Args)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check that nothing was changed, deleted, reordered or cut
+    Verify(verify::VerifyArgs),
+    /// Print a proof that one record is in the log, verifiable without this program
+    Prove(prove::ProveArgs),
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(
+    source: &Source,
+    _launchers: &[Launcher],
+    args: AuditArgs,
+) -> anyhow::Result<ExitCode> {
+    let state = state(source)?;
+    match args.command {
+        Command::Verify(args) => verify::run(&state, &args),
+        Command::Prove(args) => prove::run(&state, &args),
+    }
+}
+
+/// The state folder: `--state`, or what servers.toml says. The rest of the file may be wrong: a
+/// log is read also where no server would start.
+fn state(source: &Source) -> anyhow::Result<PathBuf> {
+    if let Some(state) = &source.state {
+        return Ok(state.clone());
+    }
+    let around = Around {
+        defaults: settings::DEFAULTS,
+        environment: std::env::vars().collect(),
+        ..Around::default()
+    };
+    let config = Config::load(&source.path, &around)?;
+    let suite: Suite = config.get("/suite").map_err(config::Faults::one)?;
+    Ok(config.base().join(suite.state))
+}
+
+/// The folders of the servers that have a log, by name: `state/<server>/`.
+fn folders(state: &std::path::Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    use anyhow::Context as _;
+    let mut folders = Vec::new();
+    let entries = std::fs::read_dir(state)
+        .with_context(|| format!("the state folder {}", state.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && path.join("records").is_dir()
+        {
+            folders.push((name.to_owned(), path.clone()));
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
