@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How an identity was proven.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// The operating system says which user runs this process (stdio, the command line).
@@ -29,7 +29,7 @@ pub enum Proof {
 }
 
 /// A credential that was checked: who it proves, before policy says what that one may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Who, with the kind of proof as prefix: `user:ann`, `key:laptop`, `sub:00u1abc`; or
     /// `loopback`.

@@ -258,7 +258,7 @@ pub trait Tool: Send + Sync + 'static {
 }
 
 /// What a person is asked to approve.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preview {
     /// One line that says what would happen, such as "File a ticket in acme/web".
     pub title: String,

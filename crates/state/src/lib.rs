@@ -9,15 +9,18 @@
 //!
 //! Where to start reading: [`Log::append`].
 
+pub mod approvals;
 mod key;
 mod log;
 pub mod read;
+mod store;
 
 use std::path::{Path, PathBuf};
 
 pub use key::key;
 pub use log::{Line, Log};
 pub use read::tail;
+pub use store::{Claim, Store};
 
 /// State that cannot be kept. Without a record there is no call.
 #[derive(Debug, thiserror::Error)]
