@@ -7,6 +7,7 @@
 //! Where to start reading: [`Policy::decide`].
 
 mod people;
+mod standing;
 mod table;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use contract::{Identity, Location, Principal, Target};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use self::people::Directory;
+pub use standing::{Because, Source, Standing};
 pub use table::{Deny, Known, People, Person, Role, Roles};
 
 /// A pattern that is not a glob.
@@ -94,6 +96,11 @@ impl Policy {
     /// Who a credential proves, with the roles in force.
     pub fn principal(&self, identity: &Identity) -> Principal {
         self.people.principal(identity)
+    }
+
+    /// The same, explained: why it is who it is, and what gives each role.
+    pub fn standing(&self, identity: &Identity) -> Standing {
+        self.people.standing(identity)
     }
 
     /// The names of `[people]`, for explanations.

@@ -5,22 +5,25 @@ use std::collections::BTreeMap;
 use contract::{Identity, Principal};
 
 use crate::PatternError;
+use crate::standing::{self, Because, Standing};
 use crate::table::{People, Person, Roles};
 
 /// The kinds of names in `[people]` beside plain ones.
 const KINDS: [&str; 4] = ["user", "key", "sub", "group"];
 
 /// `[people]`, checked: who is who, and who has which roles.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Directory {
     roles: BTreeMap<String, Vec<String>>,
     /// The person behind a credential.
     persons: BTreeMap<String, String>,
+    /// The keys that are written with a prefix that says nothing: `user:ann` for `ann`.
+    prefixed: Vec<String>,
 }
 
 impl Directory {
     pub(crate) fn new(people: &People, roles: &Roles, faults: &mut Vec<PatternError>) -> Self {
-        let mut directory = Self { roles: BTreeMap::new(), persons: BTreeMap::new() };
+        let mut directory = Self::default();
         let known: Vec<String> = roles.0.keys().cloned().collect();
         for (name, person) in &people.0 {
             let at = format!("/people/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -52,6 +55,9 @@ impl Directory {
             }
         }
         let plain = name.strip_prefix("user:").unwrap_or(name);
+        if plain != name {
+            self.prefixed.push(name.to_owned());
+        }
         if self.roles.insert(plain.to_owned(), person.roles().to_vec()).is_some() {
             let message = format!("`{plain}` and `user:{plain}` are the same one; keep one");
             faults.push(PatternError { pointer: at.to_owned(), message });
@@ -129,6 +135,30 @@ impl Directory {
         }
     }
 
+    /// [`Directory::principal`] in words.
+    pub(crate) fn standing(&self, identity: &Identity) -> Standing {
+        let subject = self.subject(identity);
+        let because = if identity.person.is_some() {
+            Because::MadeFor
+        } else if self.persons.contains_key(&identity.name) {
+            Because::Listed { entry: self.written(&subject).to_owned() }
+        } else if identity.name.starts_with("user:") {
+            Because::User
+        } else {
+            Because::Itself
+        };
+        standing::explain(identity, subject, because, |name| {
+            let (name, roles) = self.roles.get_key_value(name)?;
+            Some((self.written(name), roles.as_slice()))
+        })
+    }
+
+    /// The key of an entry as it is written in the file.
+    fn written<'a>(&'a self, name: &'a str) -> &'a str {
+        let same = |key: &&String| key.strip_prefix("user:") == Some(name);
+        self.prefixed.iter().find(same).map_or(name, String::as_str)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.roles.keys().map(String::as_str)
     }
@@ -150,6 +180,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::standing::Source;
 
     fn directory(people: serde_json::Value) -> Result<Directory, Vec<PatternError>> {
         let people: People = serde_json::from_value(people).expect("people");
@@ -179,6 +210,13 @@ mod tests {
             (subject, identity.name.clone())
         );
         assert_eq!(principal.roles, roles);
+        let standing = house().standing(identity);
+        let named: Vec<&str> = standing.roles.iter().map(|(role, _)| role.as_str()).collect();
+        assert_eq!(
+            (standing.subject.as_str(), named.as_slice()),
+            (subject, roles),
+            "what is explained is what is decided"
+        );
     }
 
     fn of(name: &str) -> Identity {
@@ -215,6 +253,30 @@ mod tests {
         check(&Identity { only: only.clone(), ..of("key:x") }, "key:x", &["c", "b"]);
         let anns = Identity { only, person: Some("ann".into()), ..of("key:x") };
         check(&anns, "ann", &["b"]);
+    }
+
+    #[test]
+    fn each_role_is_explained_by_the_entry_that_gives_it() {
+        let directory = directory(json!({
+            "*": ["a"],
+            "user:bob": ["d"],
+            "ann": {"roles": ["b"], "is": ["sub:00u1"]},
+            "group:platform": ["b", "c"],
+        }))
+        .expect("people");
+        let from = |entry: &str| Source::Entry { entry: entry.to_owned() };
+        let token = Identity { groups: vec!["platform".into()], ..of("sub:00u1") };
+        let standing = directory.standing(&token);
+        assert_eq!(standing.because, Because::Listed { entry: "ann".to_owned() });
+        let expected = [("b", from("ann")), ("c", from("group:platform")), ("a", from("*"))];
+        assert_eq!(standing.roles, expected.map(|(role, from)| (role.to_owned(), from)));
+        let bob = directory.standing(&of("user:bob"));
+        assert_eq!((&bob.because, &bob.roles[0].1), (&Because::User, &from("user:bob")));
+        let narrowed = Identity { only: Some(vec!["d".into()]), ..of("key:x") };
+        let standing = directory.standing(&narrowed);
+        assert_eq!(standing.because, Because::Itself);
+        assert_eq!(standing.roles, [("d".to_owned(), Source::Credential)]);
+        assert_eq!(standing.withheld, [("a".to_owned(), from("*"))]);
     }
 
     #[test]
