@@ -22,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
 const HOUSE: &[(&str, &[&str])] = &[
     ("contract", &[]),
     ("config", &["contract"]),
+    ("confine", &["contract"]),
     ("policy", &["contract"]),
     ("state", &["contract"]),
     ("auth", &["contract"]),
