@@ -22,10 +22,14 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Reads a file; `None` where that cannot be done, and says why.
-    pub(crate) fn read(path: &Path, faults: &mut Faults) -> Option<Self> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Some(Self::parse(&path.display().to_string(), &text, faults)),
+    /// A file that was read; `None` where that could not be done, and says why.
+    pub(crate) fn file(
+        path: &Path,
+        text: &Result<String, String>,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        match text {
+            Ok(text) => Some(Self::parse(&path.display().to_string(), text, faults)),
             Err(error) => {
                 faults.push(Fault::file(path, &format!("cannot be read: {error}")));
                 None
@@ -59,7 +63,8 @@ impl Layer {
             "state" => vec!["suite".to_owned(), path],
             path => path.split("__").map(str::to_owned).collect(),
         };
-        let known = ["suite", "people", "roles", "approvals", "identity", "audit", "telemetry", "servers"];
+        let known =
+            ["suite", "people", "roles", "approvals", "identity", "audit", "telemetry", "servers"];
         if steps.len() < 2 || !known.contains(&steps[0].as_str()) {
             return None;
         }

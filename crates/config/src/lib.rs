@@ -24,7 +24,7 @@ use serde_json::Value;
 
 pub use fault::{Fault, Faults};
 pub use layer::Layer;
-pub use secret::reader;
+pub use secret::{forget_all_but, reader, references, remember, secret_file};
 
 /// The merged configuration, and where each value is from.
 #[derive(Debug)]
@@ -44,6 +44,20 @@ pub struct Around {
     pub environment: Vec<(String, String)>,
     /// Flags: JSON Pointer and value.
     pub flags: Vec<(String, Value)>,
+    /// The files as somebody else read them ([`read_files`]), for a process that may not.
+    pub files: Option<Vec<ReadFile>>,
+}
+
+/// One file of the configuration: its path, and its text or why it cannot be read.
+pub type ReadFile = (PathBuf, Result<String, String>);
+
+/// servers.toml and the files of `servers.d` beside it, by name.
+pub fn read_files(path: &Path) -> Vec<ReadFile> {
+    let read = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file).map_err(|error| error.to_string());
+        (file, text)
+    };
+    files(path).into_iter().map(read).collect()
 }
 
 impl Config {
@@ -52,8 +66,9 @@ impl Config {
     pub fn load(path: &Path, around: &Around) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let mut layers = vec![Layer::parse("built-in defaults", around.defaults, &mut faults)];
-        for file in files(path, &mut faults) {
-            layers.extend(Layer::read(&file, &mut faults));
+        let read = around.files.clone().unwrap_or_else(|| read_files(path));
+        for (file, text) in &read {
+            layers.extend(Layer::file(file, text, &mut faults));
         }
         layers.extend(
             around.environment.iter().filter_map(|(name, value)| Layer::variable(name, value)),
@@ -154,16 +169,10 @@ pub fn escape(step: &str) -> String {
 }
 
 /// The file, and the files of `servers.d` beside it by name.
-fn files(path: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+fn files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_owned()];
-    let folder = path.with_file_name("servers.d");
-    let Ok(entries) = std::fs::read_dir(&folder) else { return files };
-    for entry in entries {
-        match entry {
-            Ok(entry) => files.push(entry.path()),
-            Err(error) => faults.push(Fault::file(&folder, &error.to_string())),
-        }
-    }
+    let Ok(entries) = std::fs::read_dir(path.with_file_name("servers.d")) else { return files };
+    files.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
     files[1..].sort();
     files.retain(|file| {
         file == path || file.extension().is_some_and(|extension| extension == "toml")

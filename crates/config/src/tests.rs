@@ -103,6 +103,7 @@ fn later_layers_win_and_keep_their_names() {
             ("SUITE_TOKEN".into(), "not ours".into()),
         ],
         flags: vec![("/servers/docs/in_flight".into(), json!(9))],
+        ..Around::default()
     };
     let (_folder, config) =
         load("[servers.docs]\npurpose = \"file\"\nowner = \"file\"\n", around).expect("loads");
