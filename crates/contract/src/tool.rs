@@ -73,7 +73,7 @@ impl fmt::Display for Approval {
 }
 
 /// The length of time a [`Limit`] counts over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Window {
     /// One second.
@@ -109,7 +109,7 @@ impl Window {
 
 /// How often one principal may call one tool: a burst of `calls`, refilled evenly over `per`; of a
 /// day, `calls` from midnight to midnight UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
     /// Calls allowed in one window.
     pub calls: NonZeroU32,
@@ -301,6 +301,18 @@ pub trait Configured: Send + Sync + 'static {
         ctx: &Ctx,
         args: Map<String, Value>,
     ) -> impl Future<Output = Result<Rendered, ToolError>> + Send;
+}
+
+impl fmt::Display for Preview {
+    /// One line a field; the further lines of a value are marked, so that no value can pass for
+    /// another field.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title.replace('\n', " "))?;
+        for (label, value) in self.fields.iter().chain(&self.bound) {
+            writeln!(f, "{label}: {}", value.replace('\n', "\n  | "))?;
+        }
+        Ok(())
+    }
 }
 
 /// Turns a text from configuration into one that lives as long as the process.

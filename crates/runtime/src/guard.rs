@@ -85,7 +85,8 @@ fn too_large(size: Size) -> ToolError {
     ToolError::new(Kind::TooLarge, message)
 }
 
-fn clean(text: &str, redactor: &Redactor) -> String {
+/// A text without secrets, its hidden characters visible.
+pub(crate) fn clean(text: &str, redactor: &Redactor) -> String {
     match redactor.text(text) {
         Some(text) => visible(&text).into_owned(),
         None => visible(text).into_owned(),

@@ -4,10 +4,12 @@
 //! [`Pipeline::call`] is the only way in. It is straight-line code: one place logs, one place
 //! measures, one place redacts.
 //!
-//! Not built yet, and therefore refused rather than pretended: a call whose rule asks for an
-//! approval is answered `approval_needed` and never runs.
+//! A call is never held open for a person: what needs an approval that is not there yet is
+//! answered `approval_needed`, and called again ([`approve`]).
 
+mod approve;
 mod call;
+mod once;
 mod record;
 
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use std::sync::atomic::AtomicU64;
 use contract::record::{Event, Record};
 use contract::{Channel, Client, Identity, Principal, Target, ToolError};
 use serde_json::{Map, Value};
-use state::Log;
+use state::{Log, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -129,7 +131,14 @@ pub struct Parts {
     pub key: [u8; 32],
     /// How many calls run at a time.
     pub in_flight: usize,
+    /// Approvals and effects that happen once.
+    pub store: Store,
+    /// Whether a credential still counts: asked of approvers before their call runs.
+    pub still_valid: Box<StillValid>,
 }
+
+/// Whether a credential still counts.
+pub type StillValid = dyn Fn(&Identity) -> bool + Send + Sync;
 
 /// Why there is no pipeline, or why rules cannot come into force.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +170,8 @@ struct Inner {
     redactor: Redactor,
     sealer: Sealer,
     limits: Limits,
+    store: Store,
+    still_valid: Box<StillValid>,
     acting: TaskTracker,
     calls: AtomicU64,
     process: String,
@@ -181,6 +192,8 @@ impl Pipeline {
             redactor: parts.redactor,
             sealer: Sealer::new(parts.key),
             limits: Limits::new(parts.in_flight),
+            store: parts.store,
+            still_valid: parts.still_valid,
             acting: TaskTracker::new(),
             calls: AtomicU64::new(0),
             process: hex(&random),

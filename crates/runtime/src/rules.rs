@@ -24,6 +24,8 @@ pub struct RuleSet {
     pub limit: Option<Limit>,
     /// How long an approval counts, from the question to the call.
     pub approval_within: Duration,
+    /// The page where people decide: an approval's identity is added to it.
+    pub approval_page: Option<String>,
     /// SHA-256 over all of it, in hexadecimal: the version that records name.
     pub digest: String,
 }
@@ -41,14 +43,15 @@ pub(crate) struct Rules {
     pub(crate) entries: Entries,
     pub(crate) limit: Option<Limit>,
     pub(crate) approval_within: Duration,
+    pub(crate) approval_page: Option<String>,
     pub(crate) digest: String,
 }
 
 impl Rules {
     pub(crate) fn new(set: RuleSet, catalogue: &Catalogue) -> Result<Self, Vec<CatalogueError>> {
         let entries = catalogue.tightened(&set.overrides)?;
-        let RuleSet { policy, limit, approval_within, digest, .. } = set;
-        Ok(Self { policy, entries, limit, approval_within, digest })
+        let RuleSet { policy, limit, approval_within, approval_page, digest, .. } = set;
+        Ok(Self { policy, entries, limit, approval_within, approval_page, digest })
     }
 }
 

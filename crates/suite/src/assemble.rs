@@ -13,7 +13,7 @@ use runtime::pipeline::Parts;
 use runtime::pipeline::PipelineError;
 use runtime::{Catalogue, Pipeline, Redactor, RuleSet};
 use serde_json::{Value, json};
-use state::{Log, StateError};
+use state::{Log, StateError, Store};
 
 use crate::launcher::OpenError;
 use crate::settings::{self, Approvals, Common, Suite};
@@ -219,7 +219,14 @@ pub(crate) fn rules(config: &Config, policy: Policy, server: &str) -> Result<Rul
     let own = ["tools", "limit"].map(|key| config.raw(&format!("{at}/{key}")));
     let digest = runtime::rules::digest(&json!([tables, own]));
     let limit = common.limit.as_deref().and_then(Limit::parse);
-    Ok(RuleSet { policy, overrides: common.tools, limit, approval_within, digest })
+    Ok(RuleSet {
+        policy,
+        overrides: common.tools,
+        limit,
+        approval_within,
+        approval_page: approvals.page,
+        digest,
+    })
 }
 
 /// Does it all for one server.
@@ -237,8 +244,16 @@ pub async fn ready(
     let Opened { catalogue, common, redactor } =
         open(&config, launcher, place(&config, &folder)).await?;
     logging::redact(&redactor);
-    let pipeline =
-        Pipeline::new(Parts { catalogue, rules, log, redactor, key, in_flight: common.in_flight })?;
+    let pipeline = Pipeline::new(Parts {
+        catalogue,
+        rules,
+        log,
+        redactor,
+        key,
+        in_flight: common.in_flight,
+        store: Store::new(&folder),
+        still_valid: Box::new(|_| true),
+    })?;
     let http = Options {
         hosts: common.http.hosts,
         origins: common.http.origins,

@@ -34,6 +34,11 @@ pub struct Approvals {
     #[serde(default)]
     #[schemars(length(min = 2, max = 20))]
     pub within: Option<String>,
+    /// The page where people decide, such as "https://suite.acme.example/approvals": offered to
+    /// hosts that can open it, with the approval's identity added to it.
+    #[serde(default)]
+    #[schemars(length(max = 500), regex(pattern = r"^https?://"))]
+    pub page: Option<String>,
 }
 
 impl Approvals {

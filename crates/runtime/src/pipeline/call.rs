@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use contract::ctx::CtxParts;
 use contract::record::{Approved, Claimed, Decided, Event, Sorted};
-use contract::{Approval, Ctx, Kind, Principal, Rendered, Size, Target, ToolError};
+use contract::{Ctx, Kind, Principal, Rendered, Size, Target, ToolError};
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::approve::Cleared;
 use super::{Answer, Caller, Failure, Inner, Pipeline, Request, Said};
 use crate::catalogue::{Entry, Kept, Prepared, hex};
 use crate::guard;
@@ -96,6 +97,13 @@ impl Call {
         }
     }
 
+    /// The arguments are others than those that came with the call.
+    pub(super) fn take_arguments(&mut self, arguments: Value) {
+        self.claimed = claimed(&self.caller.said, &arguments, self.entry.as_ref());
+        self.arguments_digest = self.arguments_digest.is_some().then(|| digest(&arguments));
+        self.arguments = Arc::new(arguments);
+    }
+
     pub(super) fn is_acting(&self) -> bool {
         self.entry.as_ref().is_some_and(|entry| !entry.contract.effect.is_reading())
     }
@@ -120,16 +128,26 @@ impl Call {
     async fn attempt(&mut self) -> Result<Answer, Failure> {
         let inner = Arc::clone(&self.pipeline.inner);
         let entry = self.find()?;
+        self.recall(&entry).await?;
         let prepared = self.validate(&inner, &entry)?;
         self.permit(&entry, &prepared)?;
         inner.limits.count(&self.principal.subject, entry.contract.name, entry.contract.limit)?;
-        let deadline = self.began + entry.contract.timeout;
+        let approval = match self.approved(&entry, &prepared).await? {
+            Cleared::Run(approval) => approval,
+            Cleared::Answered(shown) => return Ok(Answer { shown, mime: self.mime }),
+        };
+        let deadline = Instant::now() + entry.contract.timeout;
         let _slot = self.wait_for_slot(&inner, deadline).await?;
-        approve(&entry)?;
         self.record_intent(&entry)?;
-        let rendered = self.run(&entry, prepared, deadline).await?;
-        let shown = guard::result(rendered, self.size(&entry), &inner.redactor)?;
-        Ok(Answer { shown, mime: self.mime })
+        if let Some(shown) = self.claim(&entry, approval.as_deref()).await? {
+            return Ok(Answer { shown, mime: self.mime });
+        }
+        let rendered = self.run(&entry, prepared, deadline).await;
+        let done = rendered.is_ok();
+        let shown = rendered
+            .and_then(|rendered| Ok(guard::result(rendered, self.size(&entry), &inner.redactor)?));
+        self.conclude(approval.as_deref(), done, &shown).await;
+        Ok(Answer { shown: shown?, mime: self.mime })
     }
 
     /// A tool one may not call answers as unknown.
@@ -236,7 +254,7 @@ impl Call {
         }
     }
 
-    fn context(&self, entry: &Arc<Entry>, deadline: Instant) -> Ctx {
+    pub(super) fn context(&self, entry: &Arc<Entry>, deadline: Instant) -> Ctx {
         let name = entry.contract.name;
         let (rules, principal) = (Arc::clone(&self.rules), Arc::clone(&self.principal));
         let cancelled = self.caller.cancelled.clone();
@@ -312,20 +330,6 @@ fn sentence(text: String) -> String {
     if text.ends_with(['.', '?', '!']) { text } else { text + "." }
 }
 
-/// Step 6. Collecting approvals is not built yet: what needs one does not run.
-fn approve(entry: &Entry) -> Result<(), ToolError> {
-    match entry.contract.approval {
-        Approval::None => Ok(()),
-        level => Err(ToolError::new(
-            Kind::ApprovalNeeded,
-            format!(
-                "{} needs approval `{level}`, and this version cannot collect approvals yet; nothing was done.",
-                entry.contract.name
-            ),
-        )),
-    }
-}
-
 /// An acting tool finishes even when its deadline passes: the caller hears `timeout`, and the
 /// record waits for the truth.
 async fn finish_acting<F>(entry: &Entry, work: F, deadline: Instant) -> Result<Rendered, Failure>
@@ -348,7 +352,7 @@ where
     }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> ToolError {
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> ToolError {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
@@ -357,7 +361,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> ToolError {
     ToolError::internal(format!("the tool panicked: {text}"))
 }
 
-fn timed_out(entry: &Entry) -> ToolError {
+pub(super) fn timed_out(entry: &Entry) -> ToolError {
     let seconds = entry.contract.timeout.as_secs_f64();
     let message = format!("not finished within {seconds} s; ask for less, or try again later.");
     ToolError::new(Kind::Timeout, message)
