@@ -45,11 +45,10 @@ impl Kind {
         Kind::Unavailable,
         Kind::Internal,
     ];
-}
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// The word for it, the same in texts, records, metrics and traces.
+    pub const fn name(self) -> &'static str {
+        match self {
             Kind::Invalid => "invalid",
             Kind::Denied => "denied",
             Kind::Limited => "limited",
@@ -59,7 +58,13 @@ impl fmt::Display for Kind {
             Kind::Timeout => "timeout",
             Kind::Unavailable => "unavailable",
             Kind::Internal => "internal",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -63,6 +63,32 @@ pub enum Outcome {
     Abandoned,
 }
 
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Outcome; 7] = [
+        Outcome::Done,
+        Outcome::Denied,
+        Outcome::Invalid,
+        Outcome::Limited,
+        Outcome::Pending,
+        Outcome::Failed,
+        Outcome::Abandoned,
+    ];
+
+    /// The word for it, the same in records, metrics and traces.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Denied => "denied",
+            Outcome::Invalid => "invalid",
+            Outcome::Limited => "limited",
+            Outcome::Pending => "pending",
+            Outcome::Failed => "failed",
+            Outcome::Abandoned => "abandoned",
+        }
+    }
+}
+
 /// The decision of policy, as recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decided {
@@ -231,6 +257,18 @@ impl Serialize for Sorted<'_> {
                     .collect_map(fields.into_iter().map(|(name, value)| (name, Sorted(value))))
             }
             plain => plain.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_have_the_same_name_in_records_and_in_metrics() {
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).expect("a string"), outcome.name());
         }
     }
 }
