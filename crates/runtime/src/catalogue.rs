@@ -342,6 +342,21 @@ impl Catalogue {
         }
     }
 
+    /// What a call with these arguments touches; else what its caller would read.
+    pub fn target(&self, entry: &Entry, args: Map<String, Value>) -> Result<Target, ToolError> {
+        let args = Value::Object(args);
+        let faults = entry.faults(&args)?;
+        match args {
+            Value::Object(args) if faults.is_empty() => Ok(self.prepare(entry, args)?.target),
+            _ => Err(ToolError::invalid(faults)),
+        }
+    }
+
+    /// A tool or prompt as it was declared, before servers.toml tightened it.
+    pub fn declared(&self, name: &str) -> Option<&Contract> {
+        self.items.iter().map(|item| &item.contract).find(|contract| contract.name == name)
+    }
+
     pub(crate) async fn resources(&self) -> Vec<Resource> {
         self.offers.resources().await
     }
@@ -366,7 +381,8 @@ fn tightened(
     for item in items {
         let rules = overrides.get(item.contract.name).cloned().unwrap_or_default();
         let entry = tighten(item.contract.clone(), &rules)
-            .and_then(|contract| Entry::new(contract, &item.input, item.output.clone(), &rules));
+            .and_then(|contract| Entry::new(contract, &item.input, item.output.clone(), &rules))
+            .map(|entry| entry.beside(item.contract.limit));
         match entry {
             Ok(_) if rules.enabled == Some(false) => {}
             Ok(entry) if item.is_prompt => entries.prompts.push(Arc::new(entry)),

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use contract::schema::{self, SchemaError, Validator};
-use contract::{Approval, Contract, Effect, Limit, Size, ToolError};
+use contract::{Approval, Contract, Effect, Limit, Size, ToolError, Window};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -67,6 +67,8 @@ pub struct Entry {
     pub digest: String,
     /// What records keep of the arguments.
     pub kept: Kept,
+    /// The tool's own limit, where that of servers.toml is of a day and counts beside it.
+    own_limit: Option<Limit>,
     /// Compiled at the first call: most processes call a few of their tools.
     validator: OnceLock<Validator>,
 }
@@ -85,7 +87,20 @@ impl Entry {
         let output = output.as_ref().map(object);
         let kept = rules.record.unwrap_or_default();
         let input = object(input);
-        Ok(Self { input, output, digest, kept, validator: OnceLock::new(), contract })
+        let validator = OnceLock::new();
+        Ok(Self { input, output, digest, kept, own_limit: None, validator, contract })
+    }
+
+    /// Keeps the tool's own limit beside one of a day.
+    pub(super) fn beside(mut self, own: Limit) -> Self {
+        let counts = self.contract.limit.per == Window::Day && own.per != Window::Day;
+        self.own_limit = counts.then_some(own);
+        self
+    }
+
+    /// The limits that count: the contract's, and the tool's own beside one of a day.
+    pub fn limits(&self) -> impl Iterator<Item = Limit> {
+        self.own_limit.into_iter().chain([self.contract.limit])
     }
 
     /// The compiled schema of the arguments.
@@ -180,7 +195,9 @@ pub(super) fn tighten(
         let limit = Limit::parse(text).ok_or_else(|| {
             fault("limit", format!("`{text}` is not a limit such as \"10/minute\""))
         })?;
-        if !limit.is_within(tight.limit) {
+        // A limit of a day counts beside the tool's own, and so can only tighten it.
+        let beside = limit.per == Window::Day && tight.limit.per != Window::Day;
+        if !beside && !limit.is_within(tight.limit) {
             return Err(fault(
                 "limit",
                 format!("{limit} is looser than the tool's own {}", tight.limit),
