@@ -1,8 +1,8 @@
 //! One folder per server: `state/<server>/` holds all that a server keeps. A process opens only
 //! its own folder.
 //!
-//! Today: the record log ([`Log`]) and the key that seals cursors ([`key`]). Approvals, drafts
-//! and signed checkpoints come with the governance of acting tools and will live beside them.
+//! That is the record log ([`Log`]) with its signed checkpoints ([`note`], [`merkle`]), the key
+//! that seals cursors ([`key`]), and what was asked to be approved ([`approvals`]).
 //!
 //! What it deliberately does not do: it never changes or deletes a line once written, and knows
 //! nothing of tools or protocols.
@@ -12,15 +12,19 @@
 pub mod approvals;
 mod key;
 mod log;
+pub mod merkle;
+pub mod note;
 pub mod read;
 mod store;
+mod tally;
 
 use std::path::{Path, PathBuf};
 
 pub use key::key;
-pub use log::{Line, Log};
+pub use log::{Destination, Line, Log};
 pub use read::tail;
 pub use store::{Claim, Store};
+pub use tally::Tally;
 
 /// State that cannot be kept. Without a record there is no call.
 #[derive(Debug, thiserror::Error)]
