@@ -39,7 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use contract::{
-    Place, Registry, Resource, ResourceCall, Server, StartError, Target, Template, Tool as _,
+    Needs, Place, Registry, Resource, ResourceCall, Server, StartError, Target, Template, Tool as _,
 };
 use serde_json::{Map, Value};
 
@@ -69,6 +69,11 @@ impl Server for Docs {
             library.refresh();
         }
         Ok(Self { library })
+    }
+
+    fn needs(settings: &Settings, place: &Place) -> Needs {
+        let folders = settings.collections.iter().map(|one| place.path(&one.path));
+        Needs { read: folders.collect(), ..Needs::default() }
     }
 
     fn tools<R: Registry<Self>>(&self, registry: &mut R) {

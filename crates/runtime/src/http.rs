@@ -54,12 +54,22 @@ pub enum HttpError {
     Listen(SocketAddr, std::io::Error),
 }
 
-/// Listens. Refuses an address that other machines can reach.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
+/// Takes an address, before the process is confined: afterwards it can take none. Refuses one
+/// that other machines can reach.
+pub fn bind(address: SocketAddr) -> Result<std::net::TcpListener, HttpError> {
     if !address.ip().is_loopback() {
         return Err(HttpError::NotLoopback(address));
     }
-    TcpListener::bind(address).await.map_err(|error| HttpError::Listen(address, error))
+    let taken = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    taken.map_err(|error| HttpError::Listen(address, error))
+}
+
+/// Listens at an address that was taken, in the async runtime.
+pub fn listen(listener: std::net::TcpListener) -> std::io::Result<TcpListener> {
+    TcpListener::from_std(listener)
 }
 
 /// Serves until `stop` fires; requests in progress end first.

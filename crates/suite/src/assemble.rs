@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use config::{Around, Config, Fault, Faults};
 use contract::schema::Validator;
@@ -17,7 +18,7 @@ use state::{Log, StateError, Store};
 
 use crate::launcher::OpenError;
 use crate::settings::{self, Approvals, Common, Suite};
-use crate::{Launcher, logging};
+use crate::{Launcher, confinement, logging};
 
 /// Where the configuration is, and what the command line adds.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Source {
     pub path: PathBuf,
     /// `--state`.
     pub state: Option<PathBuf>,
+    /// Who reads the files for this process, where it is confined and may not.
+    pub fetcher: Option<Arc<confine::Fetcher>>,
 }
 
 /// Why a process cannot come to be.
@@ -99,6 +102,7 @@ pub fn check(
     let mut around = Around {
         defaults: settings::DEFAULTS,
         environment: std::env::vars().collect(),
+        files: confinement::files(source)?,
         ..Around::default()
     };
     if let Some(state) = &source.state {
@@ -230,12 +234,8 @@ pub(crate) fn rules(config: &Config, policy: Policy, server: &str) -> Result<Rul
 }
 
 /// Does it all for one server.
-pub async fn ready(
-    source: &Source,
-    launchers: &[Launcher],
-    launcher: &Launcher,
-) -> Result<Ready, AssembleError> {
-    let Checked { config, policy } = check(source, launchers, Some(launcher.name))?;
+pub async fn ready(checked: Checked, launcher: &Launcher) -> Result<Ready, AssembleError> {
+    let Checked { config, policy } = checked;
     let rules = rules(&config, policy, launcher.name)?;
     let folder = folder(&config, launcher.name)?;
     state::private_folder(&folder)?;

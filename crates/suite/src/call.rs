@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use contract::ctx::BoxFuture;
-use contract::{Channel, Client, Question, ToolError};
+use contract::{Channel, Client, Identity, Question, ToolError};
 use runtime::{Block, Caller, Failure, Request, Shown};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Ready, Source, ready};
+use crate::confinement::Purpose;
 use crate::terminal::{BAD, DIM};
-use crate::{Launcher, person};
+use crate::{Launcher, confinement};
 
 #[derive(Args)]
 pub(crate) struct CallArgs {
@@ -50,10 +51,11 @@ pub(crate) fn run(
             known.join(", ")
         );
     };
+    let confined = confinement::enter(source, launchers, launcher, Purpose::Call)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
-        let ready = ready(source, launchers, launcher).await?;
-        let code = call(&ready, args).await;
+        let ready = ready(confined.checked, launcher).await?;
+        let code = call(&ready, confined.user, args).await;
         ready.pipeline.stop().await?;
         code
     });
@@ -61,7 +63,7 @@ pub(crate) fn run(
     code
 }
 
-async fn call(ready: &Ready, args: &CallArgs) -> anyhow::Result<ExitCode> {
+async fn call(ready: &Ready, user: Identity, args: &CallArgs) -> anyhow::Result<ExitCode> {
     let schema = ready
         .pipeline
         .catalogue()
@@ -77,7 +79,7 @@ async fn call(ready: &Ready, args: &CallArgs) -> anyhow::Result<ExitCode> {
         protocol: String::new(),
     };
     let caller = Caller {
-        identity: Arc::new(person::os_user()),
+        identity: Arc::new(user),
         client: Arc::new(client),
         said: Arc::default(),
         channel: Arc::new(Terminal),

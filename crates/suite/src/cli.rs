@@ -80,7 +80,7 @@ pub fn main(launchers: &'static [Launcher]) -> ExitCode {
         Ok(place) => place,
         Err(error) => error.exit(),
     };
-    let source = Source { path: place.config, state: place.state };
+    let source = Source { path: place.config, state: place.state, fetcher: None };
     let (name, inner) =
         matches.subcommand().unwrap_or_else(|| unreachable!("a subcommand is required"));
     if let Some(launcher) = launchers.iter().find(|launcher| launcher.name == name) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::ctx::BoxFuture;
-use contract::{Place, Server, StartError};
+use contract::{Needs, Place, Server, StartError};
 use runtime::{Catalogue, CatalogueError, Overrides};
 use serde_json::Value;
 
@@ -17,6 +17,8 @@ pub struct Launcher {
     pub title: &'static str,
     /// The JSON Schema of its own keys.
     pub schema: fn() -> Value,
+    /// What its process must reach once it is confined; `None` where its settings are wrong.
+    pub needs: fn(Value, &Place) -> Option<Needs>,
     /// Opens it.
     pub open: Open,
 }
@@ -43,9 +45,15 @@ impl Launcher {
             name: S::NAME,
             title: S::TITLE,
             schema: contract::schema::of::<S::Settings>,
+            needs: needs::<S>,
             open: open::<S>,
         }
     }
+}
+
+fn needs<S: Server>(settings: Value, place: &Place) -> Option<Needs> {
+    let settings: S::Settings = serde_json::from_value(settings).ok()?;
+    Some(S::needs(&settings, place))
 }
 
 fn open<'a, S: Server>(

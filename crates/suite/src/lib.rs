@@ -14,6 +14,7 @@ mod audit;
 mod call;
 mod check;
 mod cli;
+mod confinement;
 mod demo;
 pub mod launcher;
 mod logging;

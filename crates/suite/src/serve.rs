@@ -1,13 +1,16 @@
 //! `suite <server>`: serving one server over stdio or HTTP.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use contract::Identity;
 use runtime::mcp::Adapter;
 use runtime::{Stop, http, stdio};
 
 use crate::assemble::{Ready, Source, ready};
+use crate::confinement::{self, Purpose};
 use crate::{Launcher, person};
 
 pub(crate) fn run(
@@ -16,18 +19,26 @@ pub(crate) fn run(
     launcher: &Launcher,
     address: Option<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
+    let purpose = address.map_or(Purpose::Stdio, Purpose::Http);
+    // Asked before: what says how much of the machine is ours is out of reach afterwards.
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let confined = confinement::enter(source, launchers, launcher, purpose)?;
     // One client on a pair of pipes needs one thread; many clients want them all.
     let mut builder = match address {
         None => tokio::runtime::Builder::new_current_thread(),
         Some(_) => tokio::runtime::Builder::new_multi_thread(),
     };
-    let runtime = builder.enable_all().build().context("the async runtime did not start")?;
+    let runtime = builder
+        .enable_all()
+        .worker_threads(threads)
+        .build()
+        .context("the async runtime did not start")?;
     let code = runtime.block_on(async {
-        let ready = ready(source, launchers, launcher).await?;
+        let ready = ready(confined.checked, launcher).await?;
         let stop = Stop::on_signals().context("signals cannot be caught")?;
-        match address {
-            None => stdio(&ready, stop).await?,
-            Some(address) => http(&ready, address, stop).await?,
+        match confined.listener {
+            None => stdio(&ready, confined.user, stop).await?,
+            Some(listener) => http(&ready, listener, stop).await?,
         }
         ready.pipeline.stop().await.context("the last record was not written")?;
         anyhow::Ok(ExitCode::SUCCESS)
@@ -37,13 +48,13 @@ pub(crate) fn run(
     code
 }
 
-async fn stdio(ready: &Ready, stop: Stop) -> anyhow::Result<()> {
-    let adapter = Adapter::new(ready.pipeline.clone(), person::os_user(), "stdio");
+async fn stdio(ready: &Ready, user: Identity, stop: Stop) -> anyhow::Result<()> {
+    let adapter = Adapter::new(ready.pipeline.clone(), user, "stdio");
     stdio::serve(adapter, stop).await.context("stdio")
 }
 
-async fn http(ready: &Ready, address: SocketAddr, stop: Stop) -> anyhow::Result<()> {
-    let listener = http::listen(address).await?;
+async fn http(ready: &Ready, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
+    let listener = http::listen(listener)?;
     let bound = listener.local_addr()?;
     let adapter = Adapter::new(ready.pipeline.clone(), person::loopback(), "http");
     anstream::eprintln!("serving http://{bound}{} (health: /healthz)", http::PATH);

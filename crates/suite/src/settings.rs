@@ -23,6 +23,21 @@ pub struct Suite {
     /// The folder of records and indexes, one folder in it per server. Relative to servers.toml.
     #[schemars(length(min = 1, max = 4096))]
     pub state: PathBuf,
+    /// What happens on a kernel that cannot confine a server as it should: "preferred" warns,
+    /// "required" refuses to start.
+    #[serde(default)]
+    pub confine: Confine,
+}
+
+/// `suite.confine`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Confine {
+    /// Whatever the kernel can enforce, with a warning about the rest.
+    #[default]
+    Preferred,
+    /// All of it, or no service.
+    Required,
 }
 
 /// `[approvals]`: how people say yes to calls that need it.

@@ -120,7 +120,7 @@ impl Served {
         let folder = Folder::docs();
         let builder = &mut tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
-        let source = Source { path: folder.config(), state: None };
+        let source = Source { path: folder.config(), state: None, fetcher: None };
         let launcher = suite::SERVERS.iter().find(|launcher| launcher.name == "docs");
         let launcher = launcher.expect("docs");
         let ready = runtime.block_on(ready(&source, suite::SERVERS, launcher));

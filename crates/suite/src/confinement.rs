@@ -1,0 +1,154 @@
+//! Before a server serves: what its process may still do is worked out from its own table, and
+//! everything else is given up, while the process has one thread.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use config::{Config, Fault, Faults, ReadFile};
+use confine::{Fetcher, Held, Plan};
+use contract::{Identity, Place, SecretRef};
+use serde_json::Value;
+
+use crate::assemble::{self, Checked, Source};
+use crate::settings::{self, Confine, Suite};
+use crate::{Launcher, person};
+
+/// A process that can do no more than its server needs, and what it took along.
+pub(crate) struct Confined {
+    /// The configuration, checked.
+    pub(crate) checked: Checked,
+    /// Where it is read again.
+    pub(crate) source: Source,
+    /// Who started the process. The names of users are out of reach now.
+    pub(crate) user: Identity,
+    /// The address that is served, if any. No other can be bound any more.
+    pub(crate) listener: Option<TcpListener>,
+    /// What holds.
+    pub(crate) held: Held,
+}
+
+/// What the process is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// One call, or one look: the configuration is not read again.
+    Call,
+    /// Serving a host on standard input and output.
+    Stdio,
+    /// Serving HTTP at this address.
+    Http(SocketAddr),
+}
+
+/// Confines this process to one server, for the rest of its life. Call it before any other thread
+/// exists.
+pub(crate) fn enter(
+    source: &Source,
+    launchers: &[Launcher],
+    launcher: &Launcher,
+    purpose: Purpose,
+) -> anyhow::Result<Confined> {
+    config::remember(confine::take_environment());
+    let checked = assemble::check(source, launchers, Some(launcher.name))?;
+    let folder = assemble::folder(&checked.config, launcher.name)?;
+    state::private_folder(&folder).map_err(assemble::AssembleError::from)?;
+    // Split off before anything is open that the other process must not hold.
+    let fetcher = match purpose {
+        Purpose::Call => None,
+        Purpose::Stdio | Purpose::Http(_) => Some(fetcher(source)?),
+    };
+    let source = Source { fetcher, ..source.clone() };
+    let listener = match purpose {
+        Purpose::Http(address) => Some(runtime::http::bind(address)?),
+        Purpose::Call | Purpose::Stdio => None,
+    };
+    let user = person::os_user();
+    forget(&checked.config);
+    let plan = plan(&checked.config, launcher, &folder);
+    let held = confine::confine(&plan).context("this process cannot be confined")?;
+    demand(&checked.config, &held)?;
+    Ok(Confined { checked, source, user, listener, held })
+}
+
+/// What one server's process needs.
+pub(crate) fn plan(config: &Config, launcher: &Launcher, folder: &Path) -> Plan {
+    let base = config.base();
+    let table = config.raw(&format!("/servers/{}", launcher.name)).unwrap_or(&Value::Null);
+    let (_, own) = settings::split(table);
+    let place = Place::new(base.clone(), folder.to_owned(), config::reader(base.clone()));
+    // Settings that cannot be read are told of when the server is opened.
+    let needs = (launcher.needs)(own, &place).unwrap_or_default();
+    let mut read: Vec<PathBuf> = references(config)
+        .iter()
+        .filter_map(|reference| config::secret_file(&base, reference))
+        .chain(needs.read)
+        .collect();
+    // A folder of its own, so what is put there later can be read, too.
+    read.push(base.join("servers.d"));
+    let mut write = needs.write;
+    write.push(folder.to_owned());
+    Plan { read, write, connect: needs.connect, execute: needs.execute }
+}
+
+/// Every secret that what this server sees of the configuration refers to.
+pub(crate) fn references(config: &Config) -> Vec<SecretRef> {
+    config::references(config.raw("").unwrap_or(&Value::Null))
+}
+
+/// Wipes the variables that no secret of this server is in.
+fn forget(config: &Config) {
+    let references = references(config);
+    let names: Vec<&str> = references
+        .iter()
+        .filter_map(|reference| match reference {
+            SecretRef::Env(name) => Some(name.as_str()),
+            SecretRef::File(_) | SecretRef::Credential(_) => None,
+        })
+        .collect();
+    config::forget_all_but(&names);
+}
+
+/// Starts the process that reads servers.toml anew, whichever file has that name by then.
+fn fetcher(source: &Source) -> anyhow::Result<Arc<Fetcher>> {
+    let absolute = std::path::absolute(&source.path).unwrap_or_else(|_| source.path.clone());
+    let folder = absolute.parent().map(Path::to_owned).unwrap_or_default();
+    let plan = Plan { read: vec![folder], ..Plan::default() };
+    let answer = || serde_json::to_vec(&config::read_files(&source.path)).unwrap_or_default();
+    let started = Fetcher::start(&plan, || config::forget_all_but(&[]), answer);
+    started.map(Arc::new).context("the process that reads servers.toml did not start")
+}
+
+/// The files of the configuration as the other process reads them now.
+pub(crate) fn files(source: &Source) -> Result<Option<Vec<ReadFile>>, Faults> {
+    let Some(fetcher) = &source.fetcher else { return Ok(None) };
+    let fetched = fetcher.fetch().map_err(|error| error.to_string());
+    let files =
+        fetched.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+    files.map(Some).map_err(|error| {
+        let message = format!(
+            "cannot be read again: the process that reads it for this one is gone ({error}); \
+             restart the server"
+        );
+        Faults::one(Fault::file(&source.path, &message))
+    })
+}
+
+/// Refuses or warns where something does not hold.
+fn demand(config: &Config, held: &Held) -> anyhow::Result<()> {
+    let suite: Suite = config.get("/suite").map_err(Faults::one)?;
+    let missing: Vec<String> =
+        held.missing().map(|(layer, why)| format!("{layer}: {why}")).collect();
+    if missing.is_empty() {
+        tracing::info!("{held}");
+        return Ok(());
+    }
+    let missing = missing.join("; ");
+    if suite.confine == Confine::Required {
+        anyhow::bail!(
+            "this kernel does not confine the server as `suite.confine = \"required\"` asks: \
+             {missing}. Serve on a kernel that does, or set it to \"preferred\""
+        );
+    }
+    tracing::warn!("not everything is enforced here: {missing}");
+    Ok(())
+}
