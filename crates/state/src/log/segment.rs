@@ -130,8 +130,7 @@ impl Segment {
         }
     }
 
-    /// The file.
-    #[cfg(test)]
+    /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
