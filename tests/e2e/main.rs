@@ -1,5 +1,6 @@
 //! End-to-end tests: real processes, real clients, real files.
 
+mod approvals;
 mod cli;
 mod configuration;
 mod contracts;

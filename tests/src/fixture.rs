@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{
-    Approval, Contract, Ctx, Effect, Limit, Part, Place, Prompt, Registry, Resource, ResourceCall,
-    Secret, SecretRef, Server, Size, StartError, Target, Template, Text, Tool, ToolError,
+    Approval, Contract, Ctx, Effect, Limit, Needs, Part, Place, Prompt, Registry, Resource,
+    ResourceCall, Secret, SecretRef, Server, Size, StartError, Target, Template, Text, Tool,
+    ToolError,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,6 +23,8 @@ mod acting;
 mod answers;
 mod canned;
 mod dangers;
+mod deeds;
+mod hostile;
 mod notices;
 mod prompts;
 mod questions;
@@ -37,6 +40,7 @@ pub use trivial::Trivial;
 pub struct Fixture {
     canary: Option<Secret>,
     canned: Vec<Canned>,
+    service: Option<u16>,
     state: PathBuf,
     work: Arc<work::Tally>,
 }
@@ -47,6 +51,8 @@ pub struct Fixture {
 pub struct Settings {
     /// A secret that must never be seen.
     pub canary: Option<SecretRef>,
+    /// The port of a loopback service that deeds are sent to.
+    pub service: Option<u16>,
     /// Tools that always answer the same.
     #[serde(default)]
     #[schemars(length(max = 20))]
@@ -61,10 +67,15 @@ impl Server for Fixture {
     const SUBSCRIBES: bool = true;
     type Settings = Settings;
 
+    fn needs(settings: &Settings, _: &Place) -> Needs {
+        Needs { connect: settings.service.into_iter().collect(), ..Needs::default() }
+    }
+
     async fn open(settings: Settings, place: &Place) -> Result<Self, StartError> {
         Ok(Self {
             canary: settings.canary.map(|reference| place.secret(&reference)).transpose()?,
             canned: settings.canned.into_iter().map(Canned::new).collect(),
+            service: settings.service,
             state: place.state().to_owned(),
             work: Arc::default(),
         })
@@ -78,8 +89,10 @@ impl Server for Fixture {
         registry.add::<resources::Read>();
         work::register(registry);
         dangers::register(registry);
+        hostile::register(registry);
         shapes::register(registry);
         acting::register(registry);
+        deeds::register(registry);
         for canned in &self.canned {
             registry.add_configured(canned.clone());
         }

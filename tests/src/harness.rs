@@ -1,6 +1,8 @@
 //! Starting real processes and speaking to them, over pipes and over HTTP.
 
 mod http;
+mod person;
+mod service;
 mod stdio;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub use http::{HttpServer, Reply};
+pub use person::{Decided, approval};
+pub use service::Service;
 pub use stdio::Session;
 
 /// How long anything may take before a test calls it a hang.

@@ -23,6 +23,8 @@ pub enum Event {
     ApprovalGiven,
     /// A person said no.
     ApprovalDenied,
+    /// Somebody tried to decide who may not.
+    ApprovalRefused,
     /// Nobody decided in time, or what was approved is not what would run any more.
     ApprovalExpired,
     /// The approved call is about to run: it cannot be used again.

@@ -4,11 +4,11 @@
 //! call` and the demo all end there. A tool's erased entry point is private to this crate.
 //!
 //! What it deliberately does not do: it knows no server, reads no configuration file, and holds
-//! no credential. Approvals, signed checkpoints and network identity have their places in the
-//! pipeline ([`pipeline`]) and are not built yet: what would need them is refused.
+//! no credential.
 //!
 //! Where to start reading: [`pipeline`], then [`catalogue`], then [`mcp`].
 
+pub mod approvals;
 pub mod catalogue;
 pub mod guard;
 pub mod http;
@@ -20,6 +20,7 @@ pub mod rules;
 pub mod seal;
 pub mod stdio;
 pub mod stop;
+pub mod telemetry;
 
 pub use catalogue::{Catalogue, CatalogueError, Entries, Entry, Overrides};
 pub use guard::{Block, Shown};

@@ -219,9 +219,7 @@ pub(crate) fn rules(config: &Config, policy: Policy, server: &str) -> Result<Rul
     let approval_within = approvals
         .within()
         .map_err(|message| Faults::one(config.fault("/approvals/within", None, message)))?;
-    let tables = ["/people", "/roles", "/approvals"].map(|pointer| config.raw(pointer));
-    let own = ["tools", "limit"].map(|key| config.raw(&format!("{at}/{key}")));
-    let digest = runtime::rules::digest(&json!([tables, own]));
+    let digest = policy_digest(config, server);
     let limit = common.limit.as_deref().and_then(Limit::parse);
     Ok(RuleSet {
         policy,
@@ -231,6 +229,22 @@ pub(crate) fn rules(config: &Config, policy: Policy, server: &str) -> Result<Rul
         approval_page: approvals.page,
         digest,
     })
+}
+
+/// The version of the policy of one server: SHA-256 over the tables that decide.
+pub(crate) fn policy_digest(config: &Config, server: &str) -> String {
+    let tables = ["/people", "/roles", "/approvals"].map(|pointer| config.raw(pointer));
+    let own = ["tools", "limit"].map(|key| config.raw(&format!("/servers/{server}/{key}")));
+    runtime::rules::digest(&json!([tables, own]))
+}
+
+/// Whether an approver's credential still counts: a key that was revoked or is over does not.
+fn still_valid(config: &Config) -> Result<Box<runtime::pipeline::StillValid>, Faults> {
+    let keys = auth::Keys::new(&folder(config, "suite")?);
+    Ok(Box::new(move |identity| match &identity.proof {
+        contract::Proof::ApiKey { key } => keys.is_valid(key).unwrap_or(false),
+        _ => true,
+    }))
 }
 
 /// Does it all for one server.
@@ -252,7 +266,7 @@ pub async fn ready(checked: Checked, launcher: &Launcher) -> Result<Ready, Assem
         key,
         in_flight: common.in_flight,
         store: Store::new(&folder),
-        still_valid: Box::new(|_| true),
+        still_valid: still_valid(&config)?,
     })?;
     let http = Options {
         hosts: common.http.hosts,

@@ -9,7 +9,9 @@ use config::Faults;
 
 use crate::assemble::{AssembleError, Source};
 use crate::terminal::BAD;
-use crate::{Launcher, audit, call, check, demo, logging, schemas, serve, tools};
+use crate::{
+    Launcher, approvals, audit, call, check, demo, doctor, explain, logging, schemas, serve, tools,
+};
 
 /// MCP servers an enterprise can put in front of its agents: one narrowly scoped server per
 /// subcommand, each its own process.
@@ -42,6 +44,11 @@ struct Place {
 enum Command {
     /// Validate the configuration, and explain who may call what
     Check,
+    /// Explain what somebody may call and why, rule by rule
+    ///
+    /// Exit codes: 0 allowed, 1 not allowed, 2 wrong usage. Example: `suite explain ann docs_read
+    /// collection=handbook path=leave.md`
+    Explain(explain::ExplainArgs),
     /// List the tools a host would see: effect, limit, approval, token cost
     Tools {
         /// Only this server
@@ -53,6 +60,11 @@ enum Command {
     Call(call::CallArgs),
     /// Read and check the log, over all servers
     Audit(audit::AuditArgs),
+    /// List, show, approve or deny what waits for a person
+    #[command(subcommand)]
+    Approvals(approvals::Command),
+    /// Show what the kernel enforces for each server, proved by trying
+    Doctor(doctor::DoctorArgs),
     /// Show the main job on embedded defaults: no key, no network, nothing left behind
     Demo,
     /// Write the committed schemas: servers.schema.json and tools/<server>.json
@@ -89,11 +101,16 @@ pub fn main(launchers: &'static [Launcher]) -> ExitCode {
     }
     match Cli::from_arg_matches(&matches).map(|cli| cli.command) {
         Ok(Command::Check) => finish(name, check::run(&source, launchers)),
+        Ok(Command::Explain(args)) => finish(name, explain::run(&source, launchers, &args)),
         Ok(Command::Tools { server }) => {
             finish(name, tools::run(&source, launchers, server.as_deref()))
         }
         Ok(Command::Call(args)) => finish(name, call::run(&source, launchers, &args)),
         Ok(Command::Audit(args)) => finish(name, audit::run(&source, launchers, args)),
+        Ok(Command::Approvals(command)) => {
+            finish(name, approvals::run(&source, launchers, command))
+        }
+        Ok(Command::Doctor(args)) => finish(name, doctor::run(&source, launchers, &args)),
         Ok(Command::Demo) => finish(name, demo::run()),
         Ok(Command::Schemas { folder }) => finish(name, schemas::run(&source, launchers, &folder)),
         Err(error) => error.exit(),

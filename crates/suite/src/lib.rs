@@ -9,6 +9,7 @@
 //! Where to start reading: [`launcher`] (one line a server), then [`assemble`] (how a process
 //! comes to be), then the commands.
 
+mod approvals;
 pub mod assemble;
 mod audit;
 mod call;
@@ -16,9 +17,12 @@ mod check;
 mod cli;
 mod confinement;
 mod demo;
+mod doctor;
+mod explain;
 pub mod launcher;
 mod logging;
 mod person;
+mod reload;
 mod schemas;
 mod serve;
 pub mod settings;

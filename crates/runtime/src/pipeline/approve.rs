@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use contract::record::{Approved, DecidedBy, Event};
+use contract::record::Event;
 use contract::{Approval, Channel as _, Identity, Kind, Preview, Question, ToolError};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use state::approvals::{Asked, Decision, State, Stored, StoredCall};
 
 use super::call::{Call, panicked, timed_out};
 use super::{Failure, once};
+use crate::approvals::noted;
 use crate::catalogue::{Entry, Prepared, hex};
 use crate::guard::channel::Guarded;
 use crate::guard::{Shown, clean};
@@ -407,16 +408,6 @@ fn denied(stored: &Stored) -> ToolError {
 fn too_many() -> ToolError {
     let message = "as many of your calls wait for approval as may be; nothing was done. Wait until people have decided.";
     ToolError::new(Kind::Limited, message).retry_after(Duration::from_mins(10))
-}
-
-/// What records say of an approval.
-pub(super) fn noted(stored: &Stored) -> Approved {
-    let by = stored.decisions.iter().map(|decision| DecidedBy {
-        identity: decision.identity.name.clone(),
-        reason: decision.reason.clone(),
-        subject: decision.subject.clone(),
-    });
-    Approved { by: by.collect(), id: stored.id.clone(), level: stored.call.level.to_string() }
 }
 
 /// As much of an identity as people need.
