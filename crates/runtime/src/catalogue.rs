@@ -318,6 +318,12 @@ impl Catalogue {
         &self.entries
     }
 
+    /// The names of all tools, or of all prompts, also of those that servers.toml takes away now.
+    pub(crate) fn names(&self, prompts: bool) -> Vec<&'static str> {
+        let items = self.items.iter().filter(|item| item.is_prompt == prompts);
+        items.map(|item| item.contract.name).collect()
+    }
+
     /// Every tool as the process began with it, in the server's order.
     pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.tools()
@@ -355,6 +361,11 @@ impl Catalogue {
     /// A tool or prompt as it was declared, before servers.toml tightened it.
     pub fn declared(&self, name: &str) -> Option<&Contract> {
         self.items.iter().map(|item| &item.contract).find(|contract| contract.name == name)
+    }
+
+    /// The names of all tools and prompts, also of those that are switched off.
+    pub fn declared_names(&self) -> impl Iterator<Item = &'static str> {
+        self.items.iter().map(|item| item.contract.name)
     }
 
     pub(crate) async fn resources(&self) -> Vec<Resource> {

@@ -51,6 +51,12 @@ pub struct Caller {
 pub struct Said {
     /// The W3C trace context (`traceparent`).
     pub trace: Option<String>,
+    /// The part of the trace context that is the vendors' own (`tracestate`).
+    pub trace_state: Option<String>,
+    /// The request of the protocol.
+    pub request: Option<String>,
+    /// A digest of the session's identifier.
+    pub session: Option<String>,
     /// What the person asked for, as the host passes it on.
     pub user_request: Option<String>,
     /// Names the effect that is wanted: the same key never has it twice.
@@ -204,16 +210,16 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// Replaces the rules in force; calls on their way keep theirs. Rules of the same digest are
-    /// the same.
-    pub fn enforce(&self, rules: RuleSet) -> Result<(), PipelineError> {
-        if rules.digest == self.inner.rules.get().digest {
-            return Ok(());
-        }
+    /// Replaces the rules in force; calls on their way keep theirs. Says whether they are others:
+    /// rules of the same digest may stand at other lines of the file, no more.
+    pub fn enforce(&self, rules: RuleSet) -> Result<bool, PipelineError> {
+        let changed = rules.digest != self.inner.rules.get().digest;
         let rules = Rules::new(rules, &self.inner.catalogue)?;
         self.inner.rules.set(rules);
-        self.note(Event::PolicyLoaded, None)?;
-        Ok(())
+        if changed {
+            self.note(Event::PolicyLoaded, None)?;
+        }
+        Ok(changed)
     }
 
     /// Records that the rules that were to come are wrong: those in force stay.

@@ -99,7 +99,7 @@ impl Entry {
     }
 
     /// The limits that count: the contract's, and the tool's own beside one of a day.
-    pub fn limits(&self) -> impl Iterator<Item = Limit> {
+    pub fn limits(&self) -> impl Iterator<Item = Limit> + use<> {
         self.own_limit.into_iter().chain([self.contract.limit])
     }
 

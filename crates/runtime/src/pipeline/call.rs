@@ -3,22 +3,27 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use contract::ctx::CtxParts;
 use contract::record::{Approved, Claimed, Decided, Event, Sorted};
-use contract::{Ctx, Kind, Principal, Rendered, Size, Target, ToolError};
+use contract::{Ctx, Kind, Limit, Principal, Proof, Rendered, Size, Target, ToolError, Window};
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::approve::Cleared;
 use super::{Answer, Caller, Failure, Inner, Pipeline, Request, Said};
 use crate::catalogue::{Entry, Kept, Prepared, hex};
 use crate::guard;
 use crate::guard::channel::Guarded;
+use crate::limits::{EVERY_TOOL, count_day};
 use crate::rules::Rules;
 use crate::seal::CallCursors;
+
+/// The right to run: of the principal's share, where it has one, and of all slots.
+type Slots = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
 
 /// One call on its way, with all that its record will say.
 pub(super) struct Call {
@@ -131,13 +136,14 @@ impl Call {
         self.recall(&entry).await?;
         let prepared = self.validate(&inner, &entry)?;
         self.permit(&entry, &prepared)?;
-        inner.limits.count(&self.principal.subject, entry.contract.name, entry.contract.limit)?;
+        self.count(&inner, &entry)?;
         let approval = match self.approved(&entry, &prepared).await? {
             Cleared::Run(approval) => approval,
             Cleared::Answered(shown) => return Ok(Answer { shown, mime: self.mime }),
         };
         let deadline = Instant::now() + entry.contract.timeout;
         let _slot = self.wait_for_slot(&inner, deadline).await?;
+        self.count_day(&inner, &entry).await?;
         self.record_intent(&entry)?;
         if let Some(shown) = self.claim(&entry, approval.as_deref()).await? {
             return Ok(Answer { shown, mime: self.mime });
@@ -166,7 +172,8 @@ impl Call {
     fn unknown(&self) -> ToolError {
         let (kind, name) = (self.kind, &self.tool);
         let message = if kind == "resource" {
-            format!("there is no {kind} `{name}`; list the resources.")
+            // Not even the tool behind it is named: a resource one may not read does not exist.
+            format!("there is no such {kind}; list the resources.")
         } else {
             sentence(format!("{kind} {}", contract::schema::unknown(name, &self.seen())))
         };
@@ -209,15 +216,42 @@ impl Call {
         Err(ToolError::new(Kind::Denied, message))
     }
 
-    async fn wait_for_slot(
-        &self,
-        inner: &Inner,
-        deadline: Instant,
-    ) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
-        let patience = deadline.saturating_duration_since(Instant::now());
+    /// The limits on this call: of the tool, and of all tools of the server together.
+    fn limits(&self, entry: &Entry) -> impl Iterator<Item = (&'static str, Limit)> + use<> {
+        let name = entry.contract.name;
+        let whole = self.rules.limit.map(|limit| (EVERY_TOOL, limit));
+        entry.limits().map(move |limit| (name, limit)).chain(whole)
+    }
+
+    fn count(&self, inner: &Inner, entry: &Entry) -> Result<(), ToolError> {
+        self.limits(entry)
+            .try_for_each(|(what, limit)| inner.limits.count(&self.principal.subject, what, limit))
+    }
+
+    /// Counts the call for its day: late, so that one that still waits for a person is not counted.
+    async fn count_day(&self, inner: &Inner, entry: &Entry) -> Result<(), ToolError> {
+        for (what, limit) in self.limits(entry).filter(|(_, limit)| limit.per == Window::Day) {
+            let now = SystemTime::now();
+            count_day(&inner.store, &self.principal.subject, what, limit, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_slot(&self, inner: &Inner, deadline: Instant) -> Result<Slots, Failure> {
+        let patience = || deadline.saturating_duration_since(Instant::now());
+        let enter = async {
+            // Where a credential names the caller, there are others.
+            let share = match self.principal.proof {
+                Proof::OsUser { .. } | Proof::Loopback => None,
+                Proof::ApiKey { .. } | Proof::AccessToken { .. } => {
+                    Some(inner.limits.share(&self.principal.subject, patience()).await?)
+                }
+            };
+            Ok((share, inner.limits.slot(patience()).await?))
+        };
         tokio::select! {
             biased;
-            slot = inner.limits.slot(patience) => Ok(slot?),
+            slots = enter => slots.map_err(Failure::Error),
             () = self.caller.cancelled.cancelled() => Err(Failure::Abandoned),
         }
     }
