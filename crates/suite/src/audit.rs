@@ -1,7 +1,24 @@
 //! `suite audit`: reading and checking the log as the operator, over all servers.
 
+mod reading;
+
+mod export;
 mod prove;
+mod report;
+mod search;
+mod show;
+mod tail;
 mod verify;
+
+mod scan;
+mod segments;
+mod select;
+mod threads;
+
+mod entry;
+mod line;
+mod output;
+mod time;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +39,16 @@ pub(crate) struct AuditArgs {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the newest records, and follow those that come
+    Tail(tail::TailArgs),
+    /// Find records, newest first
+    Search(search::SearchArgs),
+    /// Tell everything about one call or approval: who ran what, against which system, and why
+    Show(show::ShowArgs),
+    /// Write records for other programs: JSON lines as they are, or CSV
+    Export(export::ExportArgs),
+    /// Count calls, success, approvals, latency, blocked actions and tokens of a period
+    Report(report::ReportArgs),
     /// Check that nothing was changed, deleted, reordered or cut
     Verify(verify::VerifyArgs),
     /// Print a proof that one record is in the log, verifiable without this program
@@ -31,13 +58,18 @@ enum Command {
 /// Runs one of the commands.
 pub(crate) fn run(
     source: &Source,
-    _launchers: &[Launcher],
+    launchers: &[Launcher],
     args: AuditArgs,
 ) -> anyhow::Result<ExitCode> {
-    let state = state(source)?;
+    let reading = || reading::open(source, launchers);
     match args.command {
-        Command::Verify(args) => verify::run(&state, &args),
-        Command::Prove(args) => prove::run(&state, &args),
+        Command::Tail(args) => tail::run(&reading()?, &args),
+        Command::Search(args) => search::run(&reading()?, &args),
+        Command::Show(args) => show::run(&reading()?, &args),
+        Command::Export(args) => export::run(&reading()?, &args),
+        Command::Report(args) => report::run(&reading()?, &args),
+        Command::Verify(args) => verify::run(&state(source)?, &args),
+        Command::Prove(args) => prove::run(&state(source)?, &args),
     }
 }
 

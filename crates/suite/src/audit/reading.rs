@@ -1,0 +1,72 @@
+//! Who reads the log leaves a record of it, before anything is shown.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use contract::record::{Event, Record};
+use contract::{Client, Identity, Principal};
+use state::Log;
+
+use crate::assemble::{self, Source};
+use crate::terminal::DIM;
+use crate::{Launcher, person};
+
+/// The folder of the operator's own records, in the state folder.
+const OPERATOR: &str = "suite";
+
+/// The state folder, once a record says that this person reads it.
+pub(super) fn open(source: &Source, launchers: &[Launcher]) -> anyhow::Result<PathBuf> {
+    let state = super::state(source).inspect_err(|_| {
+        anstream::eprintln!("{DIM}--state DIR reads a log without servers.toml.{DIM:#}");
+    })?;
+    anyhow::ensure!(
+        state.is_dir(),
+        "{}: there is no such folder: no server has left a record here yet, or the state folder \
+         is elsewhere; name it with --state",
+        state.display()
+    );
+    let line: Vec<String> = std::env::args().skip(1).collect();
+    record(&state, &principal(source, launchers), &line.join(" ")).with_context(|| {
+        "this reading cannot be recorded, so nothing is shown; the state folder must be writable"
+    })?;
+    Ok(state)
+}
+
+/// The user of this machine, with the roles of servers.toml where it can be read.
+fn principal(source: &Source, launchers: &[Launcher]) -> Principal {
+    let identity = person::os_user();
+    match assemble::check(source, launchers, None) {
+        Ok(checked) => checked.policy.principal(&identity),
+        Err(_) => without_policy(identity),
+    }
+}
+
+/// Nobody has a role where no policy can be read.
+fn without_policy(identity: Identity) -> Principal {
+    let name = identity.name;
+    Principal {
+        actor: None,
+        groups: Vec::new(),
+        subject: name.strip_prefix("user:").unwrap_or(&name).to_owned(),
+        identity: name,
+        proof: identity.proof,
+        roles: Vec::new(),
+    }
+}
+
+fn record(state: &Path, principal: &Principal, line: &str) -> anyhow::Result<()> {
+    let folder = state.join(OPERATOR);
+    state::private_folder(&folder)?;
+    let log = Log::open(&folder.join("records"))?;
+    let client = Client {
+        name: "suite".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        transport: "cli",
+        protocol: String::new(),
+    };
+    let mut record = Record::new(Event::LogRead, OPERATOR);
+    (record.principal, record.client) = (Some(principal), Some(&client));
+    record.detail = Some(line);
+    log.append_durable(&mut record)?;
+    Ok(())
+}
