@@ -17,6 +17,7 @@ pub mod note;
 pub mod read;
 mod store;
 mod tally;
+pub mod verify;
 
 use std::path::{Path, PathBuf};
 

@@ -103,11 +103,24 @@ pub fn time(line: &[u8]) -> &str {
     text_field(line, b"\"time\":\"")
 }
 
+/// The id of a record's call, without parsing it; empty where there is none.
+pub(crate) fn call(line: &[u8]) -> &str {
+    text_field(line, b"\"call\":\"")
+}
+
+/// The number of a record, without parsing it; `None` where there is none.
+pub(crate) fn number(line: &[u8]) -> Option<u64> {
+    let name = b"\"sequence\":";
+    let digits = &line[memchr::memmem::rfind(line, name)? + name.len()..];
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+}
+
 /// The value of a field of text, given as `"name":"`, of which the last occurrence counts.
 ///
 /// A record is canonical: its fields stand in the order of their names. Quotes inside text are
-/// escaped, so the pattern cannot be part of a text, and the fields that follow `time` hold no
-/// objects, so that the last one is the record's own.
+/// escaped, so the pattern cannot be part of a text; the objects that follow `call`, `sequence` and
+/// `time` have no fields of these names, so that the last one is the record's own.
 pub(crate) fn text_field<'a>(line: &'a [u8], pattern: &[u8]) -> &'a str {
     let Some(at) = memchr::memmem::rfind(line, pattern) else { return "" };
     let value = &line[at + pattern.len()..];

@@ -118,12 +118,10 @@ mod tests {
     fn folder(segments: &[(&str, &[&str])]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, seconds) in segments {
-            let lines: String = seconds
-                .iter()
-                .map(|second| format!("{{\"time\":\"2026-01-01T00:00:{second}.000Z\"}}\n"))
-                .collect();
+            let line = |second| format!("{{\"time\":\"2026-01-01T00:00:{second}.000Z\"}}\n");
+            let lines: Vec<String> = seconds.iter().map(line).collect();
             let path = folder.path().join(format!("20260101T0000{name}000Z-00000000.jsonl"));
-            std::fs::write(path, lines).expect("written");
+            std::fs::write(path, lines.concat()).expect("written");
         }
         folder
     }
