@@ -41,7 +41,7 @@ impl Shown {
 
 /// Guards a result. A record too large for `size` is an error, since half a record is none; a
 /// text is cut at a line and says how to go on.
-pub fn result(rendered: Rendered, size: Size, redactor: &Redactor) -> Result<Shown, ToolError> {
+pub fn result(mut rendered: Rendered, size: Size, redactor: &Redactor) -> Result<Shown, ToolError> {
     if let Some(structured) = rendered.structured {
         let structured = value(structured, redactor);
         let text = structured.to_string();
@@ -50,6 +50,12 @@ pub fn result(rendered: Rendered, size: Size, redactor: &Redactor) -> Result<Sho
         }
         return Ok(Shown { blocks: vec![Block::Text(text)], structured: Some(structured) });
     }
+    // A secret may begin in one part and end in the next.
+    let texts = rendered.parts.iter_mut().filter_map(|part| match part {
+        Part::Text(text) | Part::Untrusted { text, .. } => Some(text),
+        Part::Media(_) => None,
+    });
+    redactor.across(&mut texts.collect::<Vec<_>>());
     let mut room = Room { left: size.bytes(), total: 0, cut: false };
     let mut blocks: Vec<Block> = Vec::new();
     for part in rendered.parts {
@@ -129,6 +135,7 @@ fn guard_media(media: Media, size: Size, redactor: &Redactor) -> Result<Media, T
             if text.len() > size.bytes() {
                 return Err(too_large(size));
             }
+            let uri = clean(&uri, redactor);
             Ok(Media::Resource { uri, mime, content: Body::Text(text) })
         }
         Media::Image { ref data, .. }
@@ -139,10 +146,15 @@ fn guard_media(media: Media, size: Size, redactor: &Redactor) -> Result<Media, T
                 return Err(ToolError::new(Kind::TooLarge, message));
             }
             // Bytes that hold a secret cannot be mended; they are withheld.
-            if redactor.text(data).is_some() {
-                return Err(ToolError::internal("an attachment held a secret of this process"));
+            if redactor.is_in_bytes(data) {
+                return Err(ToolError::internal("an attachment held a secret"));
             }
-            Ok(media)
+            Ok(match media {
+                Media::Resource { uri, mime, content } => {
+                    Media::Resource { uri: clean(&uri, redactor), mime, content }
+                }
+                other => other,
+            })
         }
     }
 }
@@ -259,6 +271,25 @@ mod tests {
             Kind::TooLarge
         );
         assert_eq!(check("aHVudGVyMg==".to_owned()).expect_err("a secret").kind, Kind::Internal);
+        // Text as bytes: `ghp_…` in base64.
+        let token = "dG9rZW46IGdocF93V1B3NWs0YVhjYVQ0Zk5QMFVjblp3SlVWRms2TE8wcElOVXg=".to_owned();
+        assert_eq!(check(token).expect_err("a secret").kind, Kind::Internal);
+    }
+
+    #[test]
+    fn a_secret_in_two_parts_or_across_the_cut_is_none_in_the_answer() {
+        let text = |text: &str| Part::Text(text.to_owned());
+        check(
+            vec![text("a hun"), foreign("ter2 b")],
+            "a [redacted]\n<untrusted source=\"x:1\">\n b\n</untrusted>",
+        );
+        check(vec![text("a hun"), text("te"), text("r2")], "a [redacted]");
+        let token =
+            format!("{}ghp_{}", "x".repeat(79) + "\n", "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx");
+        let redactor = Redactor::default();
+        let rendered = Rendered { parts: vec![Part::Text(token)], structured: None, more: None };
+        let shown = result(rendered, Size::tokens(36), &redactor).expect("shown").text();
+        assert!(!shown.contains("ghp_"), "{shown}");
     }
 
     #[test]

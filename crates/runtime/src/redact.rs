@@ -1,141 +1,317 @@
-//! Exact redaction: the values of the secrets this process holds never leave it, in whatever
-//! common form they appear.
+//! Redaction: no secret leaves the process. First the exact values of the secrets it holds, in
+//! whatever common form they appear; then what looks like a secret of a known kind, whoever's it
+//! is: gitleaks' rules as data (`data/gitleaks.toml`, MIT), and ours (`data/suite.toml`).
+//!
+//! What it does not do: it guesses no secret that has neither a known form nor a telling name, and
+//! it follows none through an encoding but for the held ones. Where to start reading: [`Redactor`],
+//! then `patterns` and `data/suite.toml`.
+
+mod exact;
+mod patterns;
+mod rules;
+mod walk;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use contract::Secret;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// What stands where a secret stood.
+/// What stands where a held secret stood. Any other leaves `[redacted: <name of the rule>]`.
 const MARK: &str = "[redacted]";
 
-/// Shorter values would mark half of every text.
-const SHORTEST: usize = 4;
+/// How often a text that held a secret is looked at again: taking one out can bring the two sides
+/// of another together.
+const ROUNDS: usize = 8;
 
-/// Replaces held secrets: as they are, in JSON strings, in base64 and percent-encoded.
+/// The field of a record that holds the caller's own fields, whose names tell what they hold.
+const ARGUMENTS: &str = "arguments";
+
+/// Fields of a record that this product writes: digests, numbers and names out of its own
+/// configuration. Only held secrets are looked for in them.
+const TRUSTED: [&str; 14] = [
+    "arguments_digest",
+    "call",
+    "event",
+    "id",
+    "identity",
+    "level",
+    "outcome",
+    "policy",
+    "principal",
+    "result_digest",
+    "server",
+    "subject",
+    "time",
+    "tool_digest",
+];
+
+/// Fields that name what stands in the field [`VALUE`] beside them, as in lists of variables.
+const NAMING: [&str; 2] = ["key", "name"];
+const VALUE: &str = "value";
+
+/// Replaces held secrets, and what looks like a secret.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
-    forms: Option<AhoCorasick>,
+    held: Option<AhoCorasick>,
+}
+
+/// Where a string stands.
+#[derive(Clone, Copy, Default)]
+struct Field<'a> {
+    /// The name of its field, where that is the caller's.
+    name: Option<&'a str>,
+    /// Whether only held secrets are looked for.
+    is_trusted: bool,
 }
 
 impl Redactor {
-    /// Knows these secrets. Values under four bytes are left out.
+    /// Knows these secrets. Values under four bytes are left out: they would mark half of every
+    /// text, and are soon guessed.
     pub fn new(secrets: &[Secret]) -> Self {
-        let mut forms: Vec<String> = secrets
-            .iter()
-            .map(Secret::expose)
-            .filter(|value| value.len() >= SHORTEST)
-            .flat_map(forms)
-            .collect();
+        let mut forms: Vec<String> =
+            secrets.iter().map(Secret::expose).flat_map(exact::forms).collect();
         forms.sort();
         forms.dedup();
         if forms.is_empty() {
-            return Self { forms: None };
+            return Self { held: None };
         }
-        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms);
-        Self { forms: built.ok() }
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(MatchKind::LeftmostLongest).ascii_case_insensitive(true);
+        Self { held: builder.build(forms).ok() }
     }
 
-    /// The text without secrets.
+    /// The text without secrets; `None` where there are none.
     pub fn text(&self, text: &str) -> Option<String> {
-        let forms = self.forms.as_ref()?;
-        forms.is_match(text).then(|| {
-            let mut out = String::with_capacity(text.len());
-            forms.replace_all_with(text, &mut out, |_, _, out| {
-                out.push_str(MARK);
-                true
-            });
-            out
-        })
+        let mut clean = self.held(text);
+        for _ in 0..ROUNDS {
+            let Some(cleaner) = by_pattern(clean.as_deref().unwrap_or(text)) else { break };
+            clean = Some(cleaner);
+        }
+        clean
     }
 
-    /// What a record looks like without secrets; `None` where the process holds none.
+    /// Takes out what begins in one piece of a text and ends in another; what stands in one piece
+    /// alone is [`Redactor::text`]'s.
+    pub fn across(&self, pieces: &mut [&mut String]) {
+        if pieces.len() > 1 {
+            let whole: String = pieces.iter().map(|piece| piece.as_str()).collect();
+            cut_out(pieces, &self.found(&whole));
+        }
+    }
+
+    /// Whether bytes, as base64, hold a secret: a held one anywhere, or any where they are text.
+    pub fn is_in_bytes(&self, base64: &str) -> bool {
+        let bytes = || STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        self.held(base64).is_some() || bytes().is_some_and(|text| self.text(&text).is_some())
+    }
+
+    /// What a record looks like without secrets; `None` where it holds none.
     pub fn record(&self, record: &impl serde::Serialize) -> Option<Value> {
-        self.forms.as_ref()?;
+        if !walk::is_dirty(record, self) {
+            return None;
+        }
         let mut value = serde_json::to_value(record).ok()?;
-        self.value(&mut value);
+        if let Value::Object(fields) = &mut value {
+            self.own_fields(fields);
+        } else {
+            self.strings(&mut value, Field::default());
+        }
         Some(value)
     }
 
-    /// Redacts every string of a JSON value, keys included.
+    /// Redacts every string of a JSON value, keys included. The name of a field tells what a
+    /// string in it is: `{"api_key": "…"}`.
     pub fn value(&self, value: &mut Value) {
-        if self.forms.is_none() {
-            return;
+        self.in_field(value, Field::default());
+    }
+
+    /// Fields whose names are ours; what stands under [`ARGUMENTS`] is the caller's.
+    fn own_fields(&self, fields: &mut Map<String, Value>) {
+        for (name, inner) in fields.iter_mut() {
+            let is_trusted = TRUSTED.contains(&name.as_str());
+            match inner {
+                inner if name == ARGUMENTS => self.value(inner),
+                Value::Object(inner) if !is_trusted => self.own_fields(inner),
+                Value::Array(items) if !is_trusted => {
+                    for item in items {
+                        match item {
+                            Value::Object(inner) => self.own_fields(inner),
+                            other => self.strings(other, Field::default()),
+                        }
+                    }
+                }
+                inner => self.strings(inner, Field { name: None, is_trusted }),
+            }
         }
+    }
+
+    /// Every string below, all of them as one field.
+    fn strings(&self, value: &mut Value, field: Field<'_>) {
         match value {
             Value::String(text) => {
-                if let Some(clean) = self.text(text) {
+                if let Some(clean) = self.field(field, text) {
                     *text = clean;
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.strings(item, field)),
             Value::Object(fields) => {
-                let dirty: Vec<String> =
-                    fields.keys().filter(|key| self.text(key).is_some()).cloned().collect();
-                for key in dirty {
-                    if let (Some(clean), Some(inner)) = (self.text(&key), fields.remove(&key)) {
-                        fields.insert(clean, inner);
-                    }
-                }
-                fields.values_mut().for_each(|inner| self.value(inner));
+                fields.values_mut().for_each(|inner| self.strings(inner, field));
             }
             _ => {}
         }
     }
-}
 
-fn forms(value: &str) -> Vec<String> {
-    let json = Value::String(value.to_owned()).to_string();
-    let bytes = value.as_bytes();
-    vec![
-        value.to_owned(),
-        json[1..json.len() - 1].to_owned(),
-        STANDARD.encode(bytes),
-        STANDARD_NO_PAD.encode(bytes),
-        URL_SAFE.encode(bytes),
-        URL_SAFE_NO_PAD.encode(bytes),
-        percent(bytes),
-    ]
-}
-
-/// Percent-encoding (RFC 3986) of all but unreserved characters.
-fn percent(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
-            out.push(char::from(*byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
+    fn in_field(&self, value: &mut Value, field: Field<'_>) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.in_field(item, field)),
+            Value::Object(fields) => self.fields(fields),
+            other => self.strings(other, field),
         }
-        out
-    })
+    }
+
+    fn fields(&self, fields: &mut Map<String, Value>) {
+        let dirty: Vec<String> =
+            fields.keys().filter(|key| self.text(key).is_some()).cloned().collect();
+        for key in dirty {
+            if let (Some(clean), Some(inner)) = (self.text(&key), fields.remove(&key)) {
+                fields.insert(clean, inner);
+            }
+        }
+        let said = NAMING.iter().find_map(|name| fields.get(*name)?.as_str().map(str::to_owned));
+        for (name, inner) in fields.iter_mut() {
+            let said = said.as_deref().filter(|_| name == VALUE);
+            let field = Field { name: Some(said.unwrap_or(name)), is_trusted: false };
+            self.in_field(inner, field);
+        }
+    }
+
+    /// A string in a field: alone, and as what its name says it is.
+    fn field(&self, field: Field<'_>, text: &str) -> Option<String> {
+        if field.is_trusted {
+            return self.held(text);
+        }
+        let Some(name) = field.name.filter(|name| patterns::has_word(name)) else {
+            return self.text(text);
+        };
+        let named = self.held(text);
+        let named = by_name(name, named.as_deref().unwrap_or(text)).or(named);
+        self.text(named.as_deref().unwrap_or(text)).or(named)
+    }
+
+    /// The text without held secrets.
+    fn held(&self, text: &str) -> Option<String> {
+        let held = self.held.as_ref()?;
+        if !held.is_match(text) {
+            return None;
+        }
+        let marks = patterns::marks(text);
+        let mut out = String::with_capacity(text.len());
+        held.replace_all_with(text, &mut out, |found, secret, out| {
+            let is_mark = patterns::is_in(&marks, &found.range());
+            out.push_str(if is_mark { secret } else { MARK });
+            true
+        });
+        (out != text).then_some(out)
+    }
+
+    /// Where secrets stand, and what is to stand there; in order, without overlaps.
+    fn found(&self, text: &str) -> Vec<Place> {
+        let mut places: Vec<Place> = match &self.held {
+            Some(held) => held
+                .find_iter(text)
+                .map(|found| Place { start: found.start(), end: found.end(), id: None })
+                .collect(),
+            None => Vec::new(),
+        };
+        places.extend(patterns::find(text).into_iter().map(|found| Place {
+            start: found.range.start,
+            end: found.range.end,
+            id: Some(found.id),
+        }));
+        places.sort_by_key(|place| (place.start, place.id.is_some()));
+        places.dedup_by(|later, earlier| {
+            let overlaps = later.start < earlier.end;
+            if overlaps {
+                earlier.end = earlier.end.max(later.end);
+            }
+            overlaps
+        });
+        places
+    }
+}
+
+/// A secret in a text; `id` names the rule that found it.
+struct Place {
+    start: usize,
+    end: usize,
+    id: Option<&'static str>,
+}
+
+impl Place {
+    fn mark(&self) -> String {
+        self.id.map_or_else(|| MARK.to_owned(), |id| format!("[redacted: {id}]"))
+    }
+}
+
+/// The text without what looks like a secret.
+fn by_pattern(text: &str) -> Option<String> {
+    let found = patterns::find(text);
+    if found.is_empty() {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for finding in found {
+        out.push_str(&text[at..finding.range.start]);
+        out.push_str(&format!("[redacted: {}]", finding.id));
+        at = finding.range.end;
+    }
+    out.push_str(&text[at..]);
+    Some(out)
+}
+
+/// The text of a field without what is a secret because of the field's name.
+fn by_name(name: &str, text: &str) -> Option<String> {
+    let before = format!("\"{name}\": \"");
+    let end = before.len() + text.len();
+    let mut out = String::new();
+    let mut at = before.len();
+    for finding in patterns::find(&format!("{before}{text}\"")) {
+        let (start, stop) = (finding.range.start.max(at), finding.range.end.min(end));
+        if start < stop {
+            out.push_str(&text[at - before.len()..start - before.len()]);
+            out.push_str(&format!("[redacted: {}]", finding.id));
+            at = stop;
+        }
+    }
+    (at > before.len()).then(|| out + &text[at - before.len()..])
+}
+
+/// Takes out of each piece its part of the places in all of them together, where a place touches
+/// several; the first piece gets the mark.
+fn cut_out(pieces: &mut [&mut String], places: &[Place]) {
+    let mut start = 0;
+    for piece in pieces {
+        let end = start + piece.len();
+        let touching = places.iter().filter(|place| place.start < end && place.end > start);
+        let crossing = touching.filter(|place| place.start < start || place.end > end);
+        let mut clean = String::new();
+        let mut at = start;
+        for place in crossing {
+            clean.push_str(&piece[at - start..place.start.max(at) - start]);
+            if place.start >= start {
+                clean.push_str(&place.mark());
+            }
+            at = place.end.min(end);
+        }
+        if at > start {
+            clean.push_str(&piece[at - start..]);
+            **piece = clean;
+        }
+        start = end;
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn redactor() -> Redactor {
-        Redactor::new(&[Secret::new("p\"ss w0rd/!".to_owned()), Secret::new("abc".to_owned())])
-    }
-
-    #[test]
-    fn a_secret_is_redacted_in_every_common_form() {
-        let redactor = redactor();
-        for form in forms("p\"ss w0rd/!") {
-            let text = format!("x {form} y");
-            assert_eq!(redactor.text(&text).as_deref(), Some("x [redacted] y"), "{form}");
-        }
-        assert_eq!(redactor.text("nothing here, abc"), None);
-    }
-
-    #[test]
-    fn json_is_redacted_in_depth() {
-        let mut value = json!({"a": ["p\"ss w0rd/!", 1], "p\"ss w0rd/!": true});
-        redactor().value(&mut value);
-        assert_eq!(value, json!({"a": ["[redacted]", 1], "[redacted]": true}));
-    }
-}
+mod tests;
