@@ -115,6 +115,9 @@ fn restricted(plan: &Plan) -> Result<RestrictionStatus, RulesetError> {
         }
         ruleset = allow(ruleset, Path::new("/dev/null"), READ | AccessFs::WriteFile)?;
     }
+    for path in &plan.named {
+        ruleset = allow(ruleset, path, AccessFs::ReadFile.into())?;
+    }
     for path in &plan.write {
         ruleset = allow(ruleset, path, READ | WRITE)?;
     }

@@ -93,3 +93,14 @@ pub(crate) fn let_go_of_standard_streams(null: &std::fs::File) {
         unsafe { libc::dup2(null.as_raw_fd(), stream) };
     }
 }
+
+/// The ABI of Landlock (landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION); 0: none.
+#[cfg(target_os = "linux")]
+pub(crate) fn landlock_abi() -> u32 {
+    const VERSION: u32 = 1;
+    // SAFETY: with this flag the kernel takes no attributes, and returns a number or an error.
+    let abi = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION)
+    };
+    u32::try_from(abi).unwrap_or(0)
+}

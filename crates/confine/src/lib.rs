@@ -35,6 +35,8 @@ pub use held::{Held, Layer, Status};
 pub struct Plan {
     /// Files and folders it reads, absolute. One that does not exist now stays out of reach.
     pub read: Vec<PathBuf>,
+    /// Folders whose files it reads by name, also those put there later; it cannot list them.
+    pub named: Vec<PathBuf>,
     /// Files and folders it reads and writes, absolute. A Unix socket here may be connected to.
     pub write: Vec<PathBuf>,
     /// TCP ports it connects to; none: it opens no socket at all.
@@ -68,6 +70,18 @@ pub fn confine(plan: &Plan) -> Result<Held, ConfineError> {
     held.set(Layer::Programs, calls::programs(plan, calls.as_ref().err()));
     held.set(Layer::Calls, calls::status(calls));
     Ok(held)
+}
+
+/// The ABI of Landlock that this kernel offers; 0: none, or switched off.
+#[cfg(target_os = "linux")]
+pub fn landlock_abi() -> u32 {
+    kernel::landlock_abi()
+}
+
+/// None: Landlock is the Linux kernel's.
+#[cfg(not(target_os = "linux"))]
+pub fn landlock_abi() -> u32 {
+    0
 }
 
 /// Confines nothing: the layers are the Linux kernel's.
