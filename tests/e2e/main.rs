@@ -1,8 +1,11 @@
 //! End-to-end tests: real processes, real clients, real files.
 
 mod approvals;
+mod canary;
 mod cli;
 mod configuration;
+mod confine;
+mod confirm;
 mod contracts;
 mod crash;
 mod demo;
@@ -10,6 +13,9 @@ mod fuzz;
 mod guard;
 mod http;
 mod judges;
+mod limits;
+mod once;
 mod pipeline;
 mod robustness;
+mod roles;
 mod stdio;

@@ -7,6 +7,8 @@ use policy::Policy;
 use state::approvals::{Decision, Refused, State, Stored};
 use state::{Log, StateError, Store};
 
+use crate::Redactor;
+
 /// The shortest and longest reason of a decision, in characters.
 pub const REASON: std::ops::RangeInclusive<usize> = 3..=500;
 
@@ -52,6 +54,8 @@ pub struct Desk<'a> {
     pub log: &'a Log,
     /// How the decision arrives.
     pub client: &'a Client,
+    /// The secrets that stay out of the log.
+    pub redactor: &'a Redactor,
 }
 
 impl Desk<'_> {
@@ -66,7 +70,7 @@ impl Desk<'_> {
     ) -> Result<Stored, DecideError> {
         let person = self.policy.principal(identity);
         let subject = || person.subject.clone();
-        if let Err(rule) = self.may(stored, &person, yes) {
+        if let Err(rule) = may(self.policy, stored, &person, yes) {
             self.record(Event::ApprovalRefused, stored, &person, Some(&rule))?;
             return Err(DecideError::Forbidden { subject: subject(), rule });
         }
@@ -104,19 +108,15 @@ impl Desk<'_> {
         let mut record = self.base(Event::Unidentified, stored);
         record.approval = Some(&approval);
         record.detail = Some(why);
-        self.log.append_durable(&mut record).map(drop)
+        self.write(record)
     }
 
-    /// Whether policy lets this person decide. A requester may always take the own call back,
-    /// and confirms it where that is what is asked.
-    fn may(&self, stored: &Stored, person: &Principal, yes: bool) -> Result<(), String> {
-        let own = person.subject == stored.call.requester;
-        if own && (!yes || stored.call.level == Approval::Confirm) {
-            return Ok(());
+    fn write(&self, mut record: Record<'_>) -> Result<(), StateError> {
+        match self.redactor.record(&record) {
+            Some(mut clean) => self.log.append_durable(&mut clean),
+            None => self.log.append_durable(&mut record),
         }
-        let target = stored.call.target();
-        let decided = self.policy.may_approve(&person.roles, &stored.call.tool, Some(&target));
-        if decided.allowed { Ok(()) } else { Err(decided.rule) }
+        .map(drop)
     }
 
     fn base<'a>(&'a self, event: Event, stored: &'a Stored) -> Record<'a> {
@@ -142,8 +142,25 @@ impl Desk<'_> {
         record.principal = Some(person);
         record.target = Some(&target);
         record.detail = detail;
-        self.log.append_durable(&mut record).map(drop)
+        self.write(record)
     }
+}
+
+/// Whether policy lets this person decide; `Err` is the rule that does not. A requester may always
+/// take the own call back, and confirms it where that is what is asked.
+pub(crate) fn may(
+    policy: &Policy,
+    stored: &Stored,
+    person: &Principal,
+    yes: bool,
+) -> Result<(), String> {
+    let own = person.subject == stored.call.requester;
+    if own && (!yes || stored.call.level == Approval::Confirm) {
+        return Ok(());
+    }
+    let target = stored.call.target();
+    let decided = policy.may_approve(&person.roles, &stored.call.tool, Some(&target));
+    if decided.allowed { Ok(()) } else { Err(decided.rule) }
 }
 
 /// What records say of an approval.

@@ -1,27 +1,44 @@
-//! MCP over streamable HTTP, on one path, with JSON answers. Loopback only until network identity
-//! exists; Host and Origin are checked; bodies, requests and sessions are bounded.
+//! MCP over streamable HTTP, on one path, with JSON answers. Who calls is asked before anything is
+//! parsed; Host and Origin are checked; bodies, requests and sessions are bounded.
+
+mod address;
+mod approvals;
+mod body;
+mod challenge;
+mod identify;
+mod listener;
+mod refused;
+mod sessions;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use auth::Authenticator;
 use axum::Router;
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use http::{HeaderValue, StatusCode, header};
+use ipnet::IpNet;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::approvals::Pages;
+use self::challenge::Challenge;
+use self::identify::{Gate, identify};
+use self::listener::{Door, Peer};
+use self::refused::Refused;
 use crate::mcp::Adapter;
 use crate::stdio::{LONGEST_LINE, error};
 use crate::stop::{GRACE, Stop};
 
-mod sessions;
+pub use address::Address;
+pub use approvals::APPROVALS;
+pub use tls::Tls;
 
 /// The path of the protocol.
 pub const PATH: &str = "/mcp";
@@ -39,26 +56,59 @@ pub struct Options {
     /// Sessions of revisions before 2026-07-28 that may be open at a time; 0 serves those
     /// revisions without sessions.
     pub sessions: usize,
+    /// The public address; where the server listens, unless set.
+    pub address: Option<Address>,
+    /// Who may call; `None` is whoever can connect.
+    pub authenticator: Option<Arc<Authenticator>>,
+    /// TLS; `None` serves in clear.
+    pub tls: Option<Tls>,
+    /// The networks that may connect; empty is all.
+    pub proxies: Vec<IpNet>,
+}
+
+/// What stands between an address and everybody who can reach it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Protection {
+    /// Callers prove who they are.
+    pub is_identified: bool,
+    /// Connections are TLS's, or a named proxy's that does TLS.
+    pub is_private: bool,
 }
 
 /// Why HTTP cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// An address other machines can reach.
+    /// An address other machines can reach, where nobody would be asked who they are.
     #[error(
-        "{0} is reachable from other machines, and network identity does not exist yet: listen on 127.0.0.1 or [::1]"
+        "{0} is reachable from other machines, and nothing says who may call: switch on API keys \
+         (`keys = true` in [identity]) or access tokens ([identity.oauth]), or listen on 127.0.0.1 \
+         or [::1]"
     )]
-    NotLoopback(SocketAddr),
+    Unidentified(SocketAddr),
+    /// An address other machines can reach, where credentials would travel in clear.
+    #[error(
+        "{0} is reachable from other machines, and credentials would travel in clear: name \
+         `certificate` and `key` in the server's table `http`, or the addresses of the proxy that \
+         does TLS in `proxies`, or listen on 127.0.0.1 or [::1]"
+    )]
+    InClear(SocketAddr),
     /// The operating system's answer.
     #[error("{0}: {1}")]
     Listen(SocketAddr, std::io::Error),
 }
 
 /// Takes an address, before the process is confined: afterwards it can take none. Refuses one
-/// that other machines can reach.
-pub fn bind(address: SocketAddr) -> Result<std::net::TcpListener, HttpError> {
-    if !address.ip().is_loopback() {
-        return Err(HttpError::NotLoopback(address));
+/// that other machines can reach, unless it is protected.
+pub fn bind(
+    address: SocketAddr,
+    protection: Protection,
+) -> Result<std::net::TcpListener, HttpError> {
+    let is_here = address.ip().to_canonical().is_loopback();
+    match protection {
+        _ if is_here => {}
+        Protection { is_identified: false, .. } => return Err(HttpError::Unidentified(address)),
+        Protection { is_private: false, .. } => return Err(HttpError::InClear(address)),
+        Protection { .. } => {}
     }
     let taken = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
@@ -79,28 +129,84 @@ pub async fn serve(
     options: Options,
     stop: Stop,
 ) -> std::io::Result<()> {
-    let address = listener.local_addr()?;
-    let listener = listener.tap_io(|stream| {
-        // Without it, Nagle's algorithm adds 40 ms to many answers.
-        let _ = stream.set_nodelay(true);
-    });
+    let at = listener.local_addr()?;
+    let refused = Refused::new(adapter.pipeline().clone());
+    let tls = options.tls.clone().map(|tls| tls.0);
+    let door = Door::new(listener, tls, options.proxies.clone().into())?;
+    let router = router(adapter, options, at, Arc::clone(&refused), &stop);
     let stopping = stop.clone();
-    let served = axum::serve(listener, router(adapter, options, address, &stop))
+    let served = axum::serve(door, router.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(async move { stopping.wait().await });
-    tokio::select! {
+    let result = tokio::select! {
         result = served.into_future() => result,
         () = async { stop.wait().await; tokio::time::sleep(GRACE).await } => Ok(()),
-    }
+    };
+    refused.flush();
+    result
 }
 
-fn router(adapter: Adapter, options: Options, address: SocketAddr, stop: &Stop) -> Router {
+fn router(
+    adapter: Adapter,
+    options: Options,
+    at: SocketAddr,
+    refused: Arc<Refused>,
+    stop: &Stop,
+) -> Router {
+    let pipeline = adapter.pipeline().clone();
+    let server = pipeline.catalogue().server;
+    let is_tls = options.tls.is_some();
+    let address = options.address.clone().unwrap_or_else(|| Address::listening(at, is_tls));
+    let sessions = Arc::new(sessions::Capped::new(options.sessions));
+    let config = config(&options, &address, at, stop);
+    let service =
+        StreamableHttpService::new(move || Ok(adapter.another()), Arc::clone(&sessions), config);
+    let mut protocol = Router::new().route_service(PATH, service).layer(from_fn(body::explained));
+    let mut open = Router::new();
+    if let Some(authenticator) = options.authenticator {
+        if let Some(metadata) = challenge::metadata(&authenticator, &address, server) {
+            for path in address.metadata_paths() {
+                open = open.route(&path, get(public(metadata.clone())));
+            }
+        }
+        pipeline.serves_pages(format!("{}{APPROVALS}", address.origin()));
+        open = open.merge(approvals::routes(Pages {
+            pipeline: pipeline.clone(),
+            authenticator: Arc::clone(&authenticator),
+            refused: Arc::clone(&refused),
+            origin: address.origin().to_owned(),
+        }));
+        let challenge = Challenge::new(&authenticator, &address, server);
+        let proxies = options.proxies.into();
+        let gate = Gate { authenticator, challenge, refused, sessions, proxies };
+        protocol = protocol.layer(from_fn_with_state(Arc::new(gate), identify));
+    }
+    protocol
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(REQUESTS)), bounded))
+        .merge(open)
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(|| async { (StatusCode::NOT_FOUND, format!("the protocol is at {PATH}\n")) })
+}
+
+/// The protocol library's settings: answers, and which hosts and origins may be named.
+fn config(
+    options: &Options,
+    address: &Address,
+    at: SocketAddr,
+    stop: &Stop,
+) -> StreamableHttpServerConfig {
     let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-    hosts.extend(options.hosts);
+    hosts.extend_from_slice(&options.hosts);
+    hosts.push(address.host().to_owned());
+    if !at.ip().is_unspecified() {
+        hosts.push(at.ip().to_string());
+    }
     // A page that comes from this very address is ours.
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
     let mut origins =
-        vec![format!("http://{address}"), format!("http://localhost:{}", address.port())];
-    origins.extend(options.origins);
-    let config = StreamableHttpServerConfig::default()
+        vec![format!("{scheme}://{at}"), format!("{scheme}://localhost:{}", at.port())];
+    origins.push(address.origin().to_owned());
+    origins.extend_from_slice(&options.origins);
+    StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_legacy_session_mode(options.sessions > 0)
         .with_sse_retry(None)
@@ -108,66 +214,33 @@ fn router(adapter: Adapter, options: Options, address: SocketAddr, stop: &Stop) 
         .with_allowed_origins(origins)
         .enforce_origin_validation()
         .with_max_request_body_bytes(LONGEST_LINE)
-        .with_cancellation_token(stop.hard());
-    let sessions = Arc::new(sessions::Capped::new(options.sessions));
-    let service = StreamableHttpService::new(move || Ok(adapter.another()), sessions, config);
-    let gate = Arc::new(Semaphore::new(REQUESTS));
-    Router::new()
-        .route_service(PATH, service)
-        .layer(from_fn_with_state(gate, guard))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .fallback(|| async { (StatusCode::NOT_FOUND, format!("the protocol is at {PATH}\n")) })
+        .with_cancellation_token(stop.hard())
 }
 
-/// Bounds the requests in progress, and gives every error a JSON-RPC body.
-async fn guard(State(gate): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+/// Bounds the requests in progress.
+async fn bounded(State(gate): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let Ok(_place) = gate.try_acquire() else {
         let reply = error(&Value::Null, -32000, "too many requests in progress; retry after 1 s");
         let mut response = json(StatusCode::SERVICE_UNAVAILABLE, &reply);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     };
-    let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(is_json_type);
-    let response = next.run(request).await;
-    if response.status().is_success()
-        || response.headers().get(header::CONTENT_TYPE).is_some_and(is_json_type)
-    {
-        return response;
-    }
-    explain(response, is_json).await
+    next.run(request).await
 }
 
-/// Turns a plain-text refusal into a JSON-RPC error, and a body that is no message into 400.
-async fn explain(response: Response, is_json: bool) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let text = to_bytes(body, 64 << 10).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let code = match parts.status {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => {
-            parts.status = StatusCode::BAD_REQUEST;
-            if text.contains("line") && !text.contains("did not match") { -32700 } else { -32600 }
-        }
-        StatusCode::INTERNAL_SERVER_ERROR => -32603,
-        StatusCode::SERVICE_UNAVAILABLE => -32000,
-        _ => -32600,
-    };
-    if text.contains(sessions::FULL) {
-        parts.status = StatusCode::SERVICE_UNAVAILABLE;
+/// A document that everybody may read, pages of other sites included.
+fn public(document: Value) -> impl Fn() -> std::future::Ready<Response> + Clone + Send + 'static {
+    let text = document.to_string();
+    move || {
+        let headers = [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        ];
+        std::future::ready((headers, text.clone()).into_response())
     }
-    let message = if text.is_empty() { parts.status.to_string() } else { text.trim().to_owned() };
-    let body = error(&Value::Null, code, &message).to_string();
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(body))
 }
 
 fn json(status: StatusCode, reply: &Value) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
     (status, kind, reply.to_string()).into_response()
-}
-
-fn is_json_type(value: &HeaderValue) -> bool {
-    value
-        .to_str()
-        .is_ok_and(|value| value.trim_start().to_ascii_lowercase().starts_with("application/json"))
 }

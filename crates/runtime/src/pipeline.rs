@@ -12,17 +12,19 @@ mod call;
 mod once;
 mod record;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use contract::record::{Event, Record};
 use contract::{Channel, Client, Identity, Principal, Target, ToolError};
 use serde_json::{Map, Value};
+use state::approvals::Stored;
 use state::{Log, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::call::Call;
+use crate::approvals::{self, DecideError, Desk};
 use crate::catalogue::{Catalogue, CatalogueError, Entry, hex};
 use crate::guard::Shown;
 use crate::limits::Limits;
@@ -30,6 +32,7 @@ use crate::redact::Redactor;
 use crate::rules::{InForce, RuleSet, Rules};
 use crate::seal::Sealer;
 use crate::stop::GRACE;
+use crate::telemetry::{self, Collector, Telemetry, TelemetryError};
 
 /// Who calls, through what.
 #[derive(Clone)]
@@ -141,6 +144,8 @@ pub struct Parts {
     pub store: Store,
     /// Whether a credential still counts: asked of approvers before their call runs.
     pub still_valid: Box<StillValid>,
+    /// Where traces and metrics are sent, if anywhere.
+    pub collector: Option<Collector>,
 }
 
 /// Whether a credential still counts.
@@ -155,6 +160,9 @@ pub enum PipelineError {
     /// The log cannot be written.
     #[error(transparent)]
     State(#[from] state::StateError),
+    /// The collector cannot be used.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
 }
 
 impl From<Vec<CatalogueError>> for PipelineError {
@@ -178,6 +186,9 @@ struct Inner {
     limits: Limits,
     store: Store,
     still_valid: Box<StillValid>,
+    telemetry: Telemetry,
+    /// Where this very process serves the approval pages, unless servers.toml names a page.
+    own_pages: OnceLock<String>,
     acting: TaskTracker,
     calls: AtomicU64,
     process: String,
@@ -192,6 +203,9 @@ impl Pipeline {
             path: "random numbers".into(),
             source: std::io::Error::other(error),
         })?;
+        let process = hex(&random);
+        let collector = parts.collector.as_ref();
+        let telemetry = Telemetry::start(&parts.catalogue, collector, &process, &parts.redactor)?;
         let inner = Inner {
             rules: InForce::new(rules),
             log: parts.log,
@@ -200,14 +214,32 @@ impl Pipeline {
             limits: Limits::new(parts.in_flight),
             store: parts.store,
             still_valid: parts.still_valid,
+            telemetry,
+            own_pages: OnceLock::new(),
             acting: TaskTracker::new(),
             calls: AtomicU64::new(0),
-            process: hex(&random),
+            process,
             catalogue: parts.catalogue,
         };
         let pipeline = Self { inner: Arc::new(inner) };
         pipeline.note(Event::Started, None)?;
+        if parts.collector.is_some() {
+            pipeline.keep_looking();
+        }
         Ok(pipeline)
+    }
+
+    /// Keeps the numbers fresh that other processes change, for as long as somebody calls.
+    fn keep_looking(&self) {
+        let inner = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(telemetry::INTERVAL);
+            loop {
+                ticks.tick().await;
+                let Some(inner) = inner.upgrade() else { return };
+                inner.telemetry.look(&inner.store).await;
+            }
+        });
     }
 
     /// Replaces the rules in force; calls on their way keep theirs. Says whether they are others:
@@ -233,11 +265,13 @@ impl Pipeline {
         let mut record = Record::new(event, self.inner.catalogue.server);
         record.policy = Some(&rules.digest);
         record.detail = detail;
-        match self.inner.redactor.record(&record) {
+        let written = match self.inner.redactor.record(&record) {
             Some(mut clean) => self.inner.log.append(&mut clean),
             None => self.inner.log.append(&mut record),
-        }
-        .map(drop)
+        };
+        self.inner.telemetry.set_policy(&rules.digest);
+        self.inner.telemetry.record(event, written.is_ok());
+        written.map(drop)
     }
 
     /// Waits until acting calls have ended, whoever still listens to them, at most [`GRACE`];
@@ -248,8 +282,11 @@ impl Pipeline {
         let rules = self.inner.rules.get();
         let mut record = Record::new(Event::Stopped, self.inner.catalogue.server);
         record.policy = Some(&rules.digest);
-        self.inner.log.append_durable(&mut record)?;
-        Ok(())
+        let written = self.inner.log.append_durable(&mut record);
+        self.inner.telemetry.record(Event::Stopped, written.is_ok());
+        self.inner.telemetry.look(&self.inner.store).await;
+        self.inner.telemetry.stop().await;
+        written.map(drop)
     }
 
     /// What the server offers; filter it with [`Pipeline::lists`] before showing it.
@@ -281,6 +318,61 @@ impl Pipeline {
     /// Whether the principal may touch a target with a tool.
     pub fn permits(&self, principal: &Principal, tool: &str, target: &Target) -> bool {
         self.inner.rules.get().policy.allows(&principal.roles, tool, Some(target))
+    }
+
+    /// Whether the principal may read the metrics: whether its roles would let it call a tool of
+    /// that name.
+    pub(crate) fn shows_metrics(&self, principal: &Principal) -> bool {
+        self.inner.rules.get().policy.allows(&principal.roles, telemetry::RIGHT, None)
+    }
+
+    /// All metrics as text.
+    pub(crate) async fn metrics(&self, format: telemetry::Format) -> String {
+        self.inner.telemetry.look(&self.inner.store).await;
+        self.inner.telemetry.text(format)
+    }
+
+    /// This process serves the approval pages at this address.
+    pub(crate) fn serves_pages(&self, address: String) {
+        let _ = self.inner.own_pages.set(address);
+    }
+
+    /// The approval of this identity, where this server has it.
+    pub(crate) async fn approval(&self, id: &str) -> Result<Option<Stored>, state::StateError> {
+        let store = &self.inner.store;
+        if !store.exists() {
+            return Ok(None);
+        }
+        Ok(store.approvals_like(id).await?.pop())
+    }
+
+    /// Whether an identity may decide about a stored call at all; `Err` is the rule that says no.
+    pub(crate) fn may_decide(&self, stored: &Stored, identity: &Identity) -> Result<(), String> {
+        let rules = self.inner.rules.get();
+        let person = rules.policy.principal(identity);
+        approvals::may(&rules.policy, stored, &person, false)
+    }
+
+    /// A person's decision about a stored call.
+    pub(crate) async fn decide(
+        &self,
+        client: &Client,
+        stored: &Stored,
+        identity: &Identity,
+        yes: bool,
+        reason: &str,
+    ) -> Result<Stored, DecideError> {
+        let rules = self.inner.rules.get();
+        let desk = Desk {
+            server: self.inner.catalogue.server,
+            policy: &rules.policy,
+            digest: &rules.digest,
+            store: &self.inner.store,
+            log: &self.inner.log,
+            client,
+            redactor: &self.inner.redactor,
+        };
+        desk.decide(stored, identity, yes, reason).await
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

@@ -315,7 +315,8 @@ impl Call {
     }
 
     fn page(&self, stored: &Stored) -> Option<String> {
-        let page = self.rules.approval_page.as_deref()?;
+        let named = self.rules.approval_page.as_ref();
+        let page = named.or_else(|| self.pipeline.inner.own_pages.get())?;
         Some(format!("{}/{}", page.trim_end_matches('/'), stored.id))
     }
 

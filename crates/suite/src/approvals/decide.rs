@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use auth::Keys;
 use contract::{Client, Identity};
+use runtime::Redactor;
 use runtime::approvals::{Desk, thanks};
 use state::Log;
 use state::approvals::{State, Stored};
@@ -50,6 +51,7 @@ pub(super) async fn decide(
         // Opened before anybody is asked anything: what cannot be recorded is not decided.
         log: &Log::open(&folder.path.join("records"))?,
         client: &client,
+        redactor: &Redactor::new(&[]),
     };
     let identity = ask(checked, &desk, &stored)?;
     let reason = match &args.reason {
