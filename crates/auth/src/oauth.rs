@@ -48,6 +48,13 @@ impl OAuthError {
     }
 }
 
+impl OAuthSettings {
+    /// What is wrong with them, as far as they tell by themselves: nothing is read or asked.
+    pub fn mistakes(&self) -> Vec<OAuthError> {
+        issuer::mistakes(&self.issuer, self.jwks.as_deref())
+    }
+}
+
 /// The access tokens that count for one server.
 #[derive(Debug)]
 pub struct OAuth {
@@ -109,6 +116,14 @@ impl OAuth {
     /// The scopes that every token must have.
     pub fn required(&self) -> &[String] {
         &self.required
+    }
+
+    /// The scopes that mean something here: the required ones, then those that bring roles.
+    pub fn scopes(&self) -> Vec<&str> {
+        let mut scopes: Vec<&str> = self.required.iter().map(String::as_str).collect();
+        let others = self.reading.roles.keys().map(String::as_str);
+        scopes.extend(others.filter(|scope| !self.required.iter().any(|one| one == scope)));
+        scopes
     }
 
     /// The TCP ports of the issuer, as far as the settings tell.

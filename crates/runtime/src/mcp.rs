@@ -52,6 +52,11 @@ impl Adapter {
         Self { pipeline, identity: Arc::new(identity), transport, floor: Arc::default() }
     }
 
+    /// The pipeline behind it.
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
     /// Who the request proves to come from: the HTTP transport puts an identity beside it.
     fn identity(&self, context: &RequestContext<RoleServer>) -> Arc<Identity> {
         let parts = context.extensions.get::<http::request::Parts>();

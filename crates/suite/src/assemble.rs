@@ -18,7 +18,7 @@ use state::{Log, StateError, Store};
 
 use crate::launcher::OpenError;
 use crate::settings::{self, Approvals, Common, Suite};
-use crate::{Launcher, confinement, logging};
+use crate::{Launcher, confinement, logging, network};
 
 /// Where the configuration is, and what the command line adds.
 #[derive(Clone, Debug)]
@@ -125,6 +125,7 @@ pub fn check(
     }
     faults.or(())?;
     let policy = policy(&config)?;
+    network::check(&config).or(())?;
     Ok(Checked { config, policy })
 }
 
@@ -268,10 +269,5 @@ pub async fn ready(checked: Checked, launcher: &Launcher) -> Result<Ready, Assem
         store: Store::new(&folder),
         still_valid: still_valid(&config)?,
     })?;
-    let http = Options {
-        hosts: common.http.hosts,
-        origins: common.http.origins,
-        sessions: common.http.sessions,
-    };
-    Ok(Ready { pipeline, http, folder })
+    Ok(Ready { pipeline, folder })
 }

@@ -10,7 +10,7 @@ use config::Faults;
 use crate::assemble::{AssembleError, Source};
 use crate::terminal::BAD;
 use crate::{
-    Launcher, approvals, audit, call, check, demo, doctor, explain, logging, schemas, serve, tools,
+    Launcher, approvals, audit, call, check, demo, doctor, explain, keys, logging, schemas, serve, tools,
 };
 
 /// MCP servers an enterprise can put in front of its agents: one narrowly scoped server per
@@ -65,6 +65,9 @@ enum Command {
     Approvals(approvals::Command),
     /// Show what the kernel enforces for each server, proved by trying
     Doctor(doctor::DoctorArgs),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Show the main job on embedded defaults: no key, no network, nothing left behind
     Demo,
     /// Write the committed schemas: servers.schema.json and tools/<server>.json
@@ -111,6 +114,7 @@ pub fn main(launchers: &'static [Launcher]) -> ExitCode {
             finish(name, approvals::run(&source, launchers, command))
         }
         Ok(Command::Doctor(args)) => finish(name, doctor::run(&source, launchers, &args)),
+        Ok(Command::Keys(command)) => finish(name, keys::run(&source, launchers, command)),
         Ok(Command::Demo) => finish(name, demo::run()),
         Ok(Command::Schemas { folder }) => finish(name, schemas::run(&source, launchers, &folder)),
         Err(error) => error.exit(),

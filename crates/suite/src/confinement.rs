@@ -1,7 +1,7 @@
 //! Before a server serves: what its process may still do is worked out from its own table, and
 //! everything else is given up, while the process has one thread.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::assemble::{self, Checked, Source};
 use crate::settings::{self, Confine, Suite};
+use crate::network::Network;
 use crate::{Launcher, person};
 
 /// A process that can do no more than its server needs, and what it took along.
@@ -23,8 +24,8 @@ pub(crate) struct Confined {
     pub(crate) source: Source,
     /// Who started the process. The names of users are out of reach now.
     pub(crate) user: Identity,
-    /// The address that is served, if any. No other can be bound any more.
-    pub(crate) listener: Option<TcpListener>,
+    /// The address that is served, if any, and how. No other can be bound any more.
+    pub(crate) network: Option<Network>,
     /// What holds.
     pub(crate) held: Held,
 }
@@ -58,16 +59,17 @@ pub(crate) fn enter(
         Purpose::Stdio | Purpose::Http(_) => Some(fetcher(source)?),
     };
     let source = Source { fetcher, ..source.clone() };
-    let listener = match purpose {
-        Purpose::Http(address) => Some(runtime::http::bind(address)?),
+    let network = match purpose {
+        Purpose::Http(address) => Some(Network::open(&checked.config, launcher.name, address)?),
         Purpose::Call | Purpose::Stdio => None,
     };
     let user = person::os_user();
     forget(&checked.config);
-    let plan = plan(&checked.config, launcher, &folder);
+    let mut plan = plan(&checked.config, launcher, &folder);
+    plan.connect.extend(network.iter().flat_map(|network| &network.connect));
     let held = confine::confine(&plan).context("this process cannot be confined")?;
     demand(&checked.config, &held)?;
-    Ok(Confined { checked, source, user, listener, held })
+    Ok(Confined { checked, source, user, network, held })
 }
 
 /// What one server's process needs.

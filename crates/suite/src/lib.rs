@@ -21,6 +21,8 @@ mod doctor;
 mod explain;
 pub mod launcher;
 mod logging;
+mod keys;
+mod network;
 mod person;
 mod reload;
 mod schemas;

@@ -1,6 +1,6 @@
 //! `suite <server>`: serving one server over stdio or HTTP.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ use runtime::{Stop, http, stdio};
 
 use crate::assemble::{Ready, Source, ready};
 use crate::confinement::{self, Purpose};
+use crate::network::Network;
 use crate::{Launcher, person};
 
 pub(crate) fn run(
@@ -36,9 +37,9 @@ pub(crate) fn run(
     let code = runtime.block_on(async {
         let ready = ready(confined.checked, launcher).await?;
         let stop = Stop::on_signals().context("signals cannot be caught")?;
-        match confined.listener {
+        match confined.network {
             None => stdio(&ready, confined.user, stop).await?,
-            Some(listener) => http(&ready, listener, stop).await?,
+            Some(network) => http(&ready, network, stop).await?,
         }
         ready.pipeline.stop().await.context("the last record was not written")?;
         anyhow::Ok(ExitCode::SUCCESS)
@@ -53,10 +54,11 @@ async fn stdio(ready: &Ready, user: Identity, stop: Stop) -> anyhow::Result<()> 
     stdio::serve(adapter, stop).await.context("stdio")
 }
 
-async fn http(ready: &Ready, listener: TcpListener, stop: Stop) -> anyhow::Result<()> {
-    let listener = http::listen(listener)?;
+async fn http(ready: &Ready, network: Network, stop: Stop) -> anyhow::Result<()> {
+    let scheme = network.scheme();
+    let listener = http::listen(network.listener)?;
     let bound = listener.local_addr()?;
     let adapter = Adapter::new(ready.pipeline.clone(), person::loopback(), "http");
-    anstream::eprintln!("serving http://{bound}{} (health: /healthz)", http::PATH);
-    http::serve(adapter, listener, ready.http.clone(), stop).await.context("http")
+    anstream::eprintln!("serving {scheme}://{bound}{} (health: /healthz)", http::PATH);
+    http::serve(adapter, listener, network.options, stop).await.context("http")
 }

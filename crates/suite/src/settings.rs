@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use contract::schema;
+use contract::{SecretRef, schema};
 use policy::{People, Roles};
 use runtime::Overrides;
 use schemars::JsonSchema;
@@ -120,6 +120,26 @@ pub struct Http {
     #[serde(default)]
     #[schemars(range(max = 1000))]
     pub sessions: usize,
+    /// The public address that clients call, such as "https://mcp.acme.example/docs/mcp": the
+    /// audience of access tokens (RFC 8707); where the server listens, unless set.
+    #[serde(default)]
+    #[schemars(length(min = 8, max = 500))]
+    pub url: Option<String>,
+    /// Scopes that every access token must have.
+    #[serde(default)]
+    #[schemars(length(max = 50), inner(regex(pattern = r"^[!#-\[\]-~]{1,200}$")))]
+    pub scopes: Vec<String>,
+    /// TLS: the certificate chain, a PEM file. Relative to servers.toml.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 4096))]
+    pub certificate: Option<PathBuf>,
+    /// TLS: where the certificate's private key is.
+    #[serde(default)]
+    pub key: Option<SecretRef>,
+    /// The networks of the proxies that do TLS, such as "10.0.0.0/8": nobody else may connect.
+    #[serde(default)]
+    #[schemars(length(max = 50), inner(length(min = 2, max = 50)))]
+    pub proxies: Vec<String>,
 }
 
 /// The JSON Schema of servers.toml with these servers.
@@ -134,6 +154,7 @@ pub fn file_schema(launchers: &[Launcher]) -> Value {
         "type": "object",
         "properties": {
             "suite": schema::of::<Suite>(),
+            "identity": schema::of::<auth::Settings>(),
             "people": schema::of::<People>(),
             "approvals": schema::of::<Approvals>(),
             "roles": roles,

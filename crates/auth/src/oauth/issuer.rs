@@ -176,6 +176,13 @@ fn port(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 })
 }
 
+/// What is wrong with the addresses of the settings.
+pub(super) fn mistakes(issuer: &str, jwks: Option<&str>) -> Vec<OAuthError> {
+    let issuer = address(issuer, "issuer").err();
+    let jwks = jwks.and_then(|jwks| address(jwks, "jwks").err());
+    issuer.into_iter().chain(jwks).collect()
+}
+
 /// The authorities that the system trusts, and those of the file.
 fn roots(ca: Option<&Path>) -> Result<RootCertStore, OAuthError> {
     let mut roots = RootCertStore::empty();

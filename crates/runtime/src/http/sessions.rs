@@ -1,5 +1,10 @@
-//! Sessions of revisions before 2026-07-28: only as many as servers.toml allows.
+//! Sessions of revisions before 2026-07-28: only as many as servers.toml allows, each for whoever
+//! opened it.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::HeaderValue;
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError,
@@ -15,11 +20,32 @@ pub(super) const FULL: &str = "as many sessions are open as may be";
 pub(super) struct Capped {
     inner: LocalSessionManager,
     cap: usize,
+    /// The identity that opened each.
+    owners: Mutex<HashMap<String, String>>,
 }
 
 impl Capped {
     pub(super) fn new(cap: usize) -> Self {
-        Self { inner: LocalSessionManager::default(), cap }
+        Self { inner: LocalSessionManager::default(), cap, owners: Mutex::default() }
+    }
+
+    /// Binds a session to the identity that opened it, before anybody knows its id.
+    pub(super) async fn bind(&self, id: &HeaderValue, identity: &str) {
+        let Ok(id) = id.to_str() else { return };
+        let open = self.inner.sessions.read().await;
+        let mut owners = self.owners();
+        owners.retain(|id, _| open.contains_key(id.as_str()));
+        owners.insert(id.to_owned(), identity.to_owned());
+    }
+
+    /// Whether the session is one that this identity opened.
+    pub(super) fn is_of(&self, id: &HeaderValue, identity: &str) -> bool {
+        let owners = self.owners();
+        id.to_str().ok().and_then(|id| owners.get(id)).is_some_and(|owner| owner == identity)
+    }
+
+    fn owners(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
