@@ -94,7 +94,7 @@ pub(crate) fn let_go_of_standard_streams(null: &std::fs::File) {
     }
 }
 
-/// The ABI of Landlock (landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION); 0: none.
+/// The ABI of Landlock, as `landlock_create_ruleset(2)` tells it; 0: none.
 #[cfg(target_os = "linux")]
 pub(crate) fn landlock_abi() -> u32 {
     const VERSION: u32 = 1;
