@@ -22,7 +22,7 @@ pub mod verify;
 use std::path::{Path, PathBuf};
 
 pub use key::key;
-pub use log::{Destination, Line, Log};
+pub use log::{Copies, Destination, Line, Log};
 pub use read::tail;
 pub use store::{Claim, Store};
 pub use tally::Tally;

@@ -25,8 +25,8 @@ use crate::StateError;
 use crate::note::SigningKey;
 
 pub(crate) use chain::First;
-use copies::Copies;
-pub use copies::Destination;
+pub use copies::{Copies, Destination};
+
 pub use line::Line;
 use sealed::{Sealer, Unsealed};
 pub(crate) use sealed::{checkpoint_path, hashes_path, origin};

@@ -14,7 +14,7 @@ use runtime::pipeline::Parts;
 use runtime::pipeline::PipelineError;
 use runtime::{Catalogue, Pipeline, Redactor, RuleSet};
 use serde_json::{Value, json};
-use state::{Log, StateError, Store};
+use state::{Destination, Log, StateError, Store};
 
 use crate::launcher::OpenError;
 use crate::settings::{self, Approvals, Common, Suite};
@@ -249,12 +249,16 @@ fn still_valid(config: &Config) -> Result<Box<runtime::pipeline::StillValid>, Fa
 }
 
 /// Does it all for one server.
-pub async fn ready(checked: Checked, launcher: &Launcher) -> Result<Ready, AssembleError> {
+pub async fn ready(
+    checked: Checked,
+    launcher: &Launcher,
+    copies: Vec<Box<dyn Destination>>,
+) -> Result<Ready, AssembleError> {
     let Checked { config, policy } = checked;
     let rules = rules(&config, policy, launcher.name)?;
     let folder = folder(&config, launcher.name)?;
     state::private_folder(&folder)?;
-    let log = Log::open(&folder.join("records"))?;
+    let log = Log::open_copied(&folder.join("records"), copies)?;
     let key = state::key(&folder)?;
     let Opened { catalogue, common, redactor } =
         open(&config, launcher, place(&config, &folder)).await?;

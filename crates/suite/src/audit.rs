@@ -3,6 +3,7 @@
 mod reading;
 
 mod export;
+pub(crate) mod copy;
 mod prove;
 mod report;
 mod search;

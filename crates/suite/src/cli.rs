@@ -71,6 +71,9 @@ enum Command {
     /// Show the main job on embedded defaults: no key, no network, nothing left behind
     Demo,
     /// Write the committed schemas: servers.schema.json and tools/<server>.json
+    /// Copy checkpoints to where `[audit]` says; started by a server, not by people
+    #[command(hide = true)]
+    CopyCheckpoints,
     #[command(hide = true)]
     Schemas {
         /// The folder
@@ -116,6 +119,7 @@ pub fn main(launchers: &'static [Launcher]) -> ExitCode {
         Ok(Command::Doctor(args)) => finish(name, doctor::run(&source, launchers, &args)),
         Ok(Command::Keys(command)) => finish(name, keys::run(&source, launchers, command)),
         Ok(Command::Demo) => finish(name, demo::run()),
+        Ok(Command::CopyCheckpoints) => finish(name, audit::copy::run()),
         Ok(Command::Schemas { folder }) => finish(name, schemas::run(&source, launchers, &folder)),
         Err(error) => error.exit(),
     }

@@ -10,11 +10,13 @@ use config::{Config, Fault, Faults, ReadFile};
 use confine::{Fetcher, Held, Plan};
 use contract::{Identity, Place, SecretRef};
 use serde_json::Value;
+use state::Destination;
 
 use crate::assemble::{self, Checked, Source};
 use crate::settings::{self, Confine, Suite};
 use crate::network::Network;
-use crate::{Launcher, person};
+use crate::settings::{self, Confine, Suite};
+use crate::{Launcher, audit, person};
 
 /// A process that can do no more than its server needs, and what it took along.
 pub(crate) struct Confined {
@@ -25,6 +27,10 @@ pub(crate) struct Confined {
     /// Who started the process. The names of users are out of reach now.
     pub(crate) user: Identity,
     /// The address that is served, if any, and how. No other can be bound any more.
+    /// Where checkpoints of its log are copied to.
+    pub(crate) copies: Vec<Box<dyn Destination>>,
+    /// What it may still do.
+    pub(crate) plan: Plan,
     pub(crate) network: Option<Network>,
     /// What holds.
     pub(crate) held: Held,
@@ -62,6 +68,8 @@ pub(crate) fn enter(
     let network = match purpose {
         Purpose::Http(address) => Some(Network::open(&checked.config, launcher.name, address)?),
         Purpose::Call | Purpose::Stdio => None,
+    // Out of reach afterwards, too: a file anywhere, a program, an address.
+    let copies = audit::copy::destinations(&checked.config)?;
     };
     let user = person::os_user();
     forget(&checked.config);
@@ -69,7 +77,7 @@ pub(crate) fn enter(
     plan.connect.extend(network.iter().flat_map(|network| &network.connect));
     let held = confine::confine(&plan).context("this process cannot be confined")?;
     demand(&checked.config, &held)?;
-    Ok(Confined { checked, source, user, network, held })
+    Ok(Confined { checked, source, user, network, copies, plan, held })
 }
 
 /// What one server's process needs.

@@ -35,7 +35,8 @@ pub(crate) fn run(
         .build()
         .context("the async runtime did not start")?;
     let code = runtime.block_on(async {
-        let ready = ready(confined.checked, launcher).await?;
+        let hangup = reload::on_hangup().context("signals cannot be caught")?;
+        let ready = ready(confined.checked, launcher, confined.copies).await?;
         let stop = Stop::on_signals().context("signals cannot be caught")?;
         match confined.network {
             None => stdio(&ready, confined.user, stop).await?,

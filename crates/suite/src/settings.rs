@@ -73,6 +73,30 @@ impl Approvals {
 }
 
 /// What every server's table has.
+/// `[audit]`: where signed checkpoints of the log are copied to. What was copied cannot be changed
+/// by whoever can change the log.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// A file that every checkpoint is added to, on another disk or machine for example. Relative
+    /// to servers.toml.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 4096))]
+    pub file: Option<PathBuf>,
+    /// A program and its arguments, such as `["logger", "-t", "suite"]`: it is run with every
+    /// checkpoint on its standard input.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 50), inner(length(max = 4096)))]
+    pub command: Option<Vec<String>>,
+    /// An address that every checkpoint is posted to, by https, or by http on this machine.
+    #[serde(default)]
+    #[schemars(
+        length(max = 2000),
+        regex(pattern = r"^(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])")
+    )]
+    pub url: Option<String>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Common {
@@ -158,6 +182,8 @@ pub fn file_schema(launchers: &[Launcher]) -> Value {
             "people": schema::of::<People>(),
             "approvals": schema::of::<Approvals>(),
             "roles": roles,
+            "audit": schema::of::<Audit>(),
+            "telemetry": schema::of::<Telemetry>(),
             "servers": {
                 "description": "One table per server.",
                 "type": "object",

@@ -15,10 +15,11 @@ pub trait Destination: fmt::Display + fmt::Debug + Send {
 
 /// The places, each with what it has not taken yet.
 #[derive(Debug, Default)]
-pub(crate) struct Copies(Vec<(Box<dyn Destination>, VecDeque<String>)>);
+pub struct Copies(Vec<(Box<dyn Destination>, VecDeque<String>)>);
 
 impl Copies {
-    pub(crate) fn new(destinations: Vec<Box<dyn Destination>>) -> Self {
+    /// Places that have taken nothing yet.
+    pub fn new(destinations: Vec<Box<dyn Destination>>) -> Self {
         Self(destinations.into_iter().map(|place| (place, VecDeque::new())).collect())
     }
 
@@ -28,12 +29,19 @@ impl Copies {
 
     /// Copies a note, and before it those that a place could not take. What fails is logged and
     /// tried again with the next one.
-    pub(crate) fn keep(&mut self, note: &str) {
-        for (place, waiting) in &mut self.0 {
+    pub fn keep(&mut self, note: &str) {
+        for (_, waiting) in &mut self.0 {
             if waiting.len() == BACKLOG {
                 waiting.pop_front();
             }
             waiting.push_back(note.to_owned());
+        }
+        self.try_again();
+    }
+
+    /// Copies what a place could not take before.
+    pub fn try_again(&mut self) {
+        for (place, waiting) in &mut self.0 {
             while let Some(note) = waiting.front() {
                 if let Err(error) = place.keep(note) {
                     eprintln!(
