@@ -110,7 +110,7 @@ fn on_interrupt() -> CancellationToken {
 }
 
 /// `key=value`, by the type that the schema gives the key.
-fn parse(
+pub(crate) fn parse(
     pairs: &[String],
     schema: Option<&Map<String, Value>>,
 ) -> anyhow::Result<Map<String, Value>> {

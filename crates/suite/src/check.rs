@@ -1,8 +1,10 @@
-//! `suite check`: every mistake at once; without one, who may call what.
+//! `suite check`: every mistake at once; without one, who may call what, and who may approve it.
 
 use std::process::ExitCode;
 
-use contract::{Identity, Proof, Target};
+use contract::{Approval, Identity, Proof, Target};
+use policy::Policy;
+use runtime::Entry;
 
 use crate::assemble::{self, Checked, Opened, Source};
 use crate::terminal::{GOOD, NAME, TITLE, columns};
@@ -38,7 +40,7 @@ async fn check(source: &Source, launchers: &[Launcher]) -> anyhow::Result<ExitCo
 
 /// The servers that have a table.
 pub(crate) fn configured<'a>(
-    checked: &'a Checked,
+    checked: &Checked,
     launchers: &'a [Launcher],
 ) -> impl Iterator<Item = &'a Launcher> {
     launchers
@@ -49,30 +51,71 @@ pub(crate) fn configured<'a>(
 fn describe(checked: &Checked, launcher: &Launcher, server: &Opened) {
     let settings::Common { purpose, owner, .. } = &server.common;
     anstream::println!("\n{TITLE}{}{TITLE:#}  {purpose}\n      owner: {owner}", launcher.name);
-    let mut rows = vec![["who", "tool", "may", "because"].map(str::to_owned).to_vec()];
-    let names = server.catalogue.tools().chain(server.catalogue.prompt_entries());
-    let names: Vec<&str> = names.map(|entry| entry.contract.name).collect();
-    let mut subjects: Vec<&str> = checked.policy.names().collect();
-    if !subjects.contains(&"*") {
-        subjects.push("*");
-    }
-    for subject in subjects {
-        let roles = checked.policy.principal(&named(subject)).roles;
-        let who = if subject == "*" { "everybody else" } else { subject };
-        for name in &names {
-            let decision = checked.policy.decide(&roles, name, None::<&Target>);
+    let entries = server.catalogue.tools().chain(server.catalogue.prompt_entries());
+    let entries: Vec<&Entry> = entries.map(AsRef::as_ref).collect();
+    let mut calls = vec![["who", "tool", "may", "because"].map(str::to_owned).to_vec()];
+    for (name, roles) in subjects(&checked.policy) {
+        for entry in &entries {
+            let decision = checked.policy.decide(&roles, entry.contract.name, None::<&Target>);
             let may = if decision.allowed { "yes" } else { "no" };
-            rows.push([who, name, may, &decision.rule].map(str::to_owned).to_vec());
+            let cells = [shown(&name), entry.contract.name, may, &decision.rule];
+            calls.push(cells.map(str::to_owned).to_vec());
         }
     }
-    let table = columns(&rows);
-    for (index, line) in table.lines().enumerate() {
+    table(&calls);
+    let mut asks =
+        vec![["tool", "approval", "who approves", "because"].map(str::to_owned).to_vec()];
+    for entry in entries.iter().filter(|entry| entry.contract.approval >= Approval::One) {
+        let contract = &entry.contract;
+        let mut row = |who: &str, rule: &str| {
+            let cells = [contract.name, &contract.approval.to_string(), who, rule];
+            asks.push(cells.map(str::to_owned).to_vec());
+        };
+        let mut nobody = true;
+        for (name, rule) in approvers(&checked.policy, contract.name, None) {
+            nobody = false;
+            row(shown(&name), &rule);
+        }
+        if nobody {
+            row("nobody", "no role `approves` it: such a call never runs");
+        }
+    }
+    if asks.len() > 1 {
+        anstream::println!();
+        table(&asks);
+    }
+}
+
+fn table(rows: &[Vec<String>]) {
+    for (index, line) in columns(rows).lines().enumerate() {
         if index == 0 {
             anstream::println!("  {NAME}{line}{NAME:#}");
         } else {
             anstream::println!("  {line}");
         }
     }
+}
+
+fn shown(name: &str) -> &str {
+    if name == "*" { "everybody else" } else { name }
+}
+
+/// Everybody whom `[people]` names, and everybody else, with their roles.
+fn subjects(policy: &Policy) -> impl Iterator<Item = (String, Vec<String>)> {
+    let others = (!policy.names().any(|name| name == "*")).then_some("*");
+    policy.names().chain(others).map(|name| (name.to_owned(), policy.principal(&named(name)).roles))
+}
+
+/// Who may approve calls of a tool that somebody else makes, and the rule that lets them.
+pub(crate) fn approvers(
+    policy: &Policy,
+    tool: &str,
+    target: Option<&Target>,
+) -> impl Iterator<Item = (String, String)> {
+    subjects(policy).filter_map(move |(name, roles)| {
+        let decided = policy.may_approve(&roles, tool, target);
+        decided.allowed.then_some((name, decided.rule))
+    })
 }
 
 /// The identity that a name of `[people]` stands for.
@@ -83,6 +126,9 @@ pub(crate) fn named(name: &str) -> Identity {
             Identity { groups, ..Identity::new("sub:", Proof::Loopback) }
         }
         Some(_) => Identity::new(name, Proof::Loopback),
-        None => Identity::new(format!("user:{name}"), Proof::Loopback),
+        None => {
+            let person = Some(name.to_owned());
+            Identity { person, ..Identity::new(format!("user:{name}"), Proof::Loopback) }
+        }
     }
 }

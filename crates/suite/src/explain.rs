@@ -1,0 +1,245 @@
+//! `suite explain`: who somebody is, what they may call and why, rule by rule with file and line.
+
+mod whose;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use contract::record::Decided;
+use contract::{Approval, Contract, Target, ToolError};
+use policy::Policy;
+use runtime::Entry;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use self::whose::Who;
+use crate::assemble::{self, Checked, Opened, Source};
+use crate::{Launcher, call, check};
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// Who: a person (ann), "user:ann", "key:ci", "sub:00u1abc", "group:platform", "loopback", or
+    /// "*" for everybody else
+    principal: String,
+    /// The tool or prompt, such as `docs_search`
+    tool: String,
+    /// Arguments of the call: key=value, where a value that is not text is JSON
+    #[arg(value_name = "KEY=VALUE")]
+    arguments: Vec<String>,
+    /// A group that the person's access token states; may be given several times
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// All there is to say about one principal and one tool.
+#[derive(Debug, Serialize)]
+struct Explained {
+    /// Whether the call would get as far as being run, or being put to an approver.
+    allowed: bool,
+    #[serde(flatten)]
+    who: Who,
+    server: &'static str,
+    tool: String,
+    /// Whether `tools/list` shows it.
+    listed: Ruled,
+    /// Whether it may be called, on the target where there is one.
+    call: Ruled,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    /// What the caller would read about the arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invalid: Option<String>,
+    approval: Setting,
+    approvers: Vec<Approver>,
+    limits: Vec<Setting>,
+    timeout: Setting,
+    result: Setting,
+}
+
+/// A decision and the rule behind it.
+#[derive(Debug, Serialize)]
+struct Ruled {
+    allowed: bool,
+    rule: String,
+}
+
+/// A value in force, and where it was tightened.
+#[derive(Debug, Serialize)]
+struct Setting {
+    value: String,
+    /// What the tool itself declares, where that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared: Option<String>,
+    /// Where servers.toml says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    /// What it is about, beside the tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
+}
+
+/// Somebody who may approve the call.
+#[derive(Debug, Serialize)]
+struct Approver {
+    who: String,
+    rule: String,
+}
+
+/// Where a tool was found.
+struct Found<'a> {
+    checked: Checked,
+    launcher: &'a Launcher,
+    opened: Opened,
+}
+
+pub(crate) fn run(
+    source: &Source,
+    launchers: &[Launcher],
+    args: &ExplainArgs,
+) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let explained = runtime.block_on(async {
+        let found = find(source, launchers, &args.tool).await?;
+        explain(&found, args)
+    });
+    runtime.shutdown_background();
+    let explained = explained?;
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&explained)?);
+    } else {
+        anstream::print!("{}", words::render(&explained));
+    }
+    Ok(if explained.allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The server that has the tool: the one it is named after, else any.
+async fn find<'a>(
+    source: &Source,
+    launchers: &'a [Launcher],
+    tool: &str,
+) -> anyhow::Result<Found<'a>> {
+    let prefix = tool.split('_').next().unwrap_or_default();
+    let named = launchers.iter().find(|launcher| launcher.name == prefix);
+    let whole = assemble::check(source, launchers, named.map(|launcher| launcher.name))?;
+    let mut known = Vec::new();
+    let candidates: Vec<&Launcher> = check::configured(&whole, launchers)
+        .filter(|one| named.is_none_or(|own| own.name == one.name))
+        .collect();
+    for launcher in candidates {
+        let opened = assemble::rehearse(&whole.config, launcher).await?;
+        if opened.catalogue.declared(tool).is_some() {
+            return Ok(Found { checked: whole, launcher, opened });
+        }
+        known.extend(opened.catalogue.declared_names().map(str::to_owned));
+    }
+    anyhow::bail!("tool {}", contract::schema::unknown(tool, &known))
+}
+
+fn explain(found: &Found<'_>, args: &ExplainArgs) -> anyhow::Result<Explained> {
+    let Found { checked: Checked { config, policy }, launcher, opened } = found;
+    let who = whose::look_up(config, policy, &args.principal, &args.groups)?;
+    let roles = who.role_names();
+    let tool = args.tool.as_str();
+    let at = format!("/servers/{}/tools/{tool}", launcher.name);
+    let entries = opened.catalogue.tools().chain(opened.catalogue.prompt_entries());
+    let entry = entries.into_iter().find(|entry| entry.contract.name == tool);
+    let (target, invalid) = match entry {
+        Some(entry) => target(opened, entry, &args.arguments)?,
+        None => (None, None),
+    };
+    let (listed, call) = match entry {
+        Some(_) => (
+            policy.decide(&roles, tool, None).into(),
+            policy.decide(&roles, tool, target.as_ref()).into(),
+        ),
+        None => {
+            let rule = format!("it is switched off ({})", config.locate(&format!("{at}/enabled")));
+            (Ruled { allowed: false, rule: rule.clone() }, Ruled { allowed: false, rule })
+        }
+    };
+    let declared = opened.catalogue.declared(tool);
+    let declared = declared.ok_or_else(|| ToolError::internal("the tool is gone"))?;
+    let contract = entry.map_or(declared, |entry| &entry.contract);
+    let place = |key: &str| {
+        let pointer = format!("{at}/{key}");
+        config.raw(&pointer).map(|_| config.locate(&pointer).to_string())
+    };
+    let setting = |key: &str, show: &dyn Fn(&Contract) -> String| Setting {
+        value: show(contract),
+        declared: (show(contract) != show(declared)).then(|| show(declared)),
+        at: place(key),
+        about: None,
+    };
+    let mut limits = vec![setting("limit", &|contract| contract.limit.to_string())];
+    // A limit of a day counts beside the tool's own.
+    if entry.is_some_and(|entry| entry.limits().count() > 1) {
+        limits[0].declared = None;
+        let about = Some("the tool's own, which counts beside it".to_owned());
+        let value = declared.limit.to_string();
+        limits.push(Setting { value, declared: None, at: None, about });
+    }
+    if let Some(limit) = &opened.common.limit {
+        let about = Some(format!("for all tools of {} together", launcher.name));
+        let at = config.locate(&format!("/servers/{}/limit", launcher.name)).to_string();
+        limits.push(Setting { value: limit.clone(), declared: None, at: Some(at), about });
+    }
+    let approvers = if contract.approval >= Approval::One {
+        approvers(policy, &who.subject, tool, target.as_ref())
+    } else {
+        Vec::new()
+    };
+    Ok(Explained {
+        allowed: call.allowed && invalid.is_none(),
+        server: launcher.name,
+        tool: tool.to_owned(),
+        listed,
+        call,
+        target: target.map(|target| target.to_string()),
+        invalid,
+        approval: setting("approval", &|contract| contract.approval.to_string()),
+        approvers,
+        limits,
+        timeout: setting("timeout", &|contract| format!("{} s", contract.timeout.as_secs())),
+        result: setting("tokens", &|contract| format!("{} tokens", contract.size.get())),
+        who,
+    })
+}
+
+/// What a call with these arguments touches, or what its caller would read. Without arguments, a
+/// tool that needs some is explained as such.
+fn target(
+    opened: &Opened,
+    entry: &Entry,
+    pairs: &[String],
+) -> anyhow::Result<(Option<Target>, Option<String>)> {
+    let args: Map<String, Value> = call::parse(pairs, Some(&entry.input))?;
+    Ok(match opened.catalogue.target(entry, args) {
+        Ok(target) => (Some(target), None),
+        Err(_) if pairs.is_empty() => (None, None),
+        Err(error) => (None, Some(error.text())),
+    })
+}
+
+/// Who may approve such a call of somebody: everybody that `[people]` names, but themselves.
+fn approvers(
+    policy: &Policy,
+    requester: &str,
+    tool: &str,
+    target: Option<&Target>,
+) -> Vec<Approver> {
+    let others = check::approvers(policy, tool, target);
+    others
+        .filter(|(name, _)| name == "*" || name != requester)
+        .map(|(who, rule)| Approver { who, rule })
+        .collect()
+}
+
+impl From<Decided> for Ruled {
+    fn from(decided: Decided) -> Self {
+        Self { allowed: decided.allowed, rule: decided.rule }
+    }
+}
