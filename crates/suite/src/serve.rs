@@ -12,7 +12,8 @@ use runtime::{Stop, http, stdio};
 use crate::assemble::{Ready, Source, ready};
 use crate::confinement::{self, Purpose};
 use crate::network::Network;
-use crate::{Launcher, person};
+use crate::reload::{Reload, Seen};
+use crate::{Launcher, person, reload};
 
 pub(crate) fn run(
     source: &Source,
@@ -23,7 +24,10 @@ pub(crate) fn run(
     let purpose = address.map_or(Purpose::Stdio, Purpose::Http);
     // Asked before: what says how much of the machine is ours is out of reach afterwards.
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let seen = Seen::now(&source.path);
     let confined = confinement::enter(source, launchers, launcher, purpose)?;
+    let config = &confined.checked.config;
+    let reload = Reload::new(confined.source, launchers, launcher.name, seen, config);
     // One client on a pair of pipes needs one thread; many clients want them all.
     let mut builder = match address {
         None => tokio::runtime::Builder::new_current_thread(),
@@ -38,6 +42,7 @@ pub(crate) fn run(
         let hangup = reload::on_hangup().context("signals cannot be caught")?;
         let ready = ready(confined.checked, launcher, confined.copies).await?;
         let stop = Stop::on_signals().context("signals cannot be caught")?;
+        tokio::spawn(reload.watch(ready.pipeline.clone(), hangup));
         match confined.network {
             None => stdio(&ready, confined.user, stop).await?,
             Some(network) => http(&ready, network, stop).await?,
