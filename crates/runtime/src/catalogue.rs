@@ -318,12 +318,6 @@ impl Catalogue {
         &self.entries
     }
 
-    /// The names of all tools, or of all prompts, also of those that servers.toml takes away now.
-    pub(crate) fn names(&self, prompts: bool) -> Vec<&'static str> {
-        let items = self.items.iter().filter(|item| item.is_prompt == prompts);
-        items.map(|item| item.contract.name).collect()
-    }
-
     /// Every tool as the process began with it, in the server's order.
     pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.tools()

@@ -23,8 +23,10 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData as McpError, ServerHandler};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use self::channel::{Conversation, Rounds, severity};
+use crate::catalogue::hex;
 use crate::pipeline::{Answer, Caller, Failure, Pipeline, Request, Said};
 use crate::seal::Bond;
 
@@ -170,9 +172,19 @@ fn said(context: &RequestContext<RoleServer>) -> Said {
     };
     Said {
         trace: field("traceparent"),
+        trace_state: field("tracestate"),
+        request: Some(context.id.to_string().chars().take(100).collect()),
+        session: session(context),
         user_request: field("suite/user-request"),
         idempotency_key: field("suite/idempotency-key"),
     }
+}
+
+/// What tells the session from others without being good for joining it.
+fn session(context: &RequestContext<RoleServer>) -> Option<String> {
+    let parts = context.extensions.get::<http::request::Parts>()?;
+    let id = parts.headers.get("mcp-session-id")?;
+    Some(hex(&Sha256::digest(id.as_bytes())[..8]))
 }
 
 /// The name and version that the client gives itself, each of at most 100 characters: with the

@@ -9,16 +9,16 @@ use config::{Around, Config, Fault, Faults};
 use contract::schema::Validator;
 use contract::{Limit, Place};
 use policy::{People, Policy, Roles};
-use runtime::http::Options;
 use runtime::pipeline::Parts;
 use runtime::pipeline::PipelineError;
+use runtime::telemetry::Collector;
 use runtime::{Catalogue, Pipeline, Redactor, RuleSet};
 use serde_json::{Value, json};
 use state::{Destination, Log, StateError, Store};
 
 use crate::launcher::OpenError;
 use crate::settings::{self, Approvals, Common, Suite};
-use crate::{Launcher, confinement, logging, network};
+use crate::{Launcher, confinement, logging, network, telemetry};
 
 /// Where the configuration is, and what the command line adds.
 #[derive(Clone, Debug)]
@@ -72,6 +72,10 @@ impl From<PipelineError> for AssembleError {
     fn from(error: PipelineError) -> Self {
         match error {
             PipelineError::State(error) => AssembleError::State(error),
+            PipelineError::Telemetry(error) => {
+                let file = std::path::Path::new("servers.toml");
+                AssembleError::Config(Faults::one(Fault::file(file, &error.to_string())))
+            }
             PipelineError::Rules(errors) => {
                 let mut faults = Faults::default();
                 faults.extend(errors.into_iter().map(|error| Fault {
@@ -155,6 +159,8 @@ pub struct Opened {
     pub catalogue: Catalogue,
     /// What its table says beside its own keys.
     pub common: Common,
+    /// Where its traces and metrics are sent.
+    pub collector: Option<Collector>,
     /// The secrets it holds.
     pub redactor: Redactor,
 }
@@ -179,7 +185,8 @@ async fn open(config: &Config, launcher: &Launcher, place: Place) -> Result<Open
         .map_err(|error| Faults::one(config.fault(&at, None, error.to_string())))?;
     let opened = (launcher.open)(own, &place, &common.tools).await;
     let catalogue = opened.map_err(|error| explain(config, &at, error))?;
-    Ok(Opened { catalogue, common, redactor: Redactor::new(&place.held()) })
+    let collector = telemetry::collector(config, &place)?;
+    Ok(Opened { catalogue, common, collector, redactor: Redactor::new(&place.held()) })
 }
 
 fn explain(config: &Config, at: &str, error: OpenError) -> Faults {
@@ -198,8 +205,6 @@ fn explain(config: &Config, at: &str, error: OpenError) -> Faults {
 pub struct Ready {
     /// The one path.
     pub pipeline: Pipeline,
-    /// HTTP as servers.toml has it.
-    pub http: Options,
     /// The server's folder.
     pub folder: PathBuf,
 }
@@ -260,7 +265,7 @@ pub async fn ready(
     state::private_folder(&folder)?;
     let log = Log::open_copied(&folder.join("records"), copies)?;
     let key = state::key(&folder)?;
-    let Opened { catalogue, common, redactor } =
+    let Opened { catalogue, common, collector, redactor } =
         open(&config, launcher, place(&config, &folder)).await?;
     logging::redact(&redactor);
     let pipeline = Pipeline::new(Parts {
@@ -272,6 +277,7 @@ pub async fn ready(
         in_flight: common.in_flight,
         store: Store::new(&folder),
         still_valid: still_valid(&config)?,
+        collector,
     })?;
     Ok(Ready { pipeline, folder })
 }

@@ -13,10 +13,9 @@ use serde_json::Value;
 use state::Destination;
 
 use crate::assemble::{self, Checked, Source};
-use crate::settings::{self, Confine, Suite};
 use crate::network::Network;
 use crate::settings::{self, Confine, Suite};
-use crate::{Launcher, audit, person};
+use crate::{Launcher, audit, person, telemetry};
 
 /// A process that can do no more than its server needs, and what it took along.
 pub(crate) struct Confined {
@@ -27,11 +26,11 @@ pub(crate) struct Confined {
     /// Who started the process. The names of users are out of reach now.
     pub(crate) user: Identity,
     /// The address that is served, if any, and how. No other can be bound any more.
+    pub(crate) network: Option<Network>,
     /// Where checkpoints of its log are copied to.
     pub(crate) copies: Vec<Box<dyn Destination>>,
     /// What it may still do.
     pub(crate) plan: Plan,
-    pub(crate) network: Option<Network>,
     /// What holds.
     pub(crate) held: Held,
 }
@@ -68,27 +67,28 @@ pub(crate) fn enter(
     let network = match purpose {
         Purpose::Http(address) => Some(Network::open(&checked.config, launcher.name, address)?),
         Purpose::Call | Purpose::Stdio => None,
+    };
     // Out of reach afterwards, too: a file anywhere, a program, an address.
     let copies = audit::copy::destinations(&checked.config)?;
-    };
     let user = person::os_user();
-    forget(&checked.config);
+    forget(&references(&checked.config, launcher.name));
     let mut plan = plan(&checked.config, launcher, &folder);
     plan.connect.extend(network.iter().flat_map(|network| &network.connect));
+    plan.connect.extend(telemetry::port(&checked.config));
     let held = confine::confine(&plan).context("this process cannot be confined")?;
     demand(&checked.config, &held)?;
     Ok(Confined { checked, source, user, network, copies, plan, held })
 }
 
 /// What one server's process needs.
-pub(crate) fn plan(config: &Config, launcher: &Launcher, folder: &Path) -> Plan {
+fn plan(config: &Config, launcher: &Launcher, folder: &Path) -> Plan {
     let base = config.base();
     let table = config.raw(&format!("/servers/{}", launcher.name)).unwrap_or(&Value::Null);
     let (_, own) = settings::split(table);
     let place = Place::new(base.clone(), folder.to_owned(), config::reader(base.clone()));
     // Settings that cannot be read are told of when the server is opened.
     let needs = (launcher.needs)(own, &place).unwrap_or_default();
-    let mut read: Vec<PathBuf> = references(config)
+    let mut read: Vec<PathBuf> = references(config, launcher.name)
         .iter()
         .filter_map(|reference| config::secret_file(&base, reference))
         .chain(needs.read)
@@ -97,17 +97,23 @@ pub(crate) fn plan(config: &Config, launcher: &Launcher, folder: &Path) -> Plan 
     read.push(base.join("servers.d"));
     let mut write = needs.write;
     write.push(folder.to_owned());
-    Plan { read, write, connect: needs.connect, execute: needs.execute }
+    // API keys and their pepper, which `suite keys` replaces. The operator's records are beside
+    // them, under names with random digits: unlisted, they stay out of reach.
+    let named = folder.with_file_name("suite");
+    let _ = state::private_folder(&named);
+    Plan { read, named: vec![named], write, connect: needs.connect, execute: needs.execute }
 }
 
-/// Every secret that what this server sees of the configuration refers to.
-pub(crate) fn references(config: &Config) -> Vec<SecretRef> {
-    config::references(config.raw("").unwrap_or(&Value::Null))
+/// Every secret that one server uses: of its own table, and of what all servers share.
+pub(crate) fn references(config: &Config, server: &str) -> Vec<SecretRef> {
+    let Some(Value::Object(tables)) = config.raw("") else { return Vec::new() };
+    let shared = tables.iter().filter(|(name, _)| *name != "servers").map(|(_, table)| table);
+    let own = config.raw(&format!("/servers/{server}"));
+    shared.chain(own).flat_map(config::references).collect()
 }
 
 /// Wipes the variables that no secret of this server is in.
-fn forget(config: &Config) {
-    let references = references(config);
+fn forget(references: &[SecretRef]) {
     let names: Vec<&str> = references
         .iter()
         .filter_map(|reference| match reference {

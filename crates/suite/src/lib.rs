@@ -19,15 +19,16 @@ mod confinement;
 mod demo;
 mod doctor;
 mod explain;
+mod keys;
 pub mod launcher;
 mod logging;
-mod keys;
 mod network;
 mod person;
 mod reload;
 mod schemas;
 mod serve;
 pub mod settings;
+mod telemetry;
 mod terminal;
 mod tools;
 

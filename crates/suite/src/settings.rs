@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::Launcher;
+use crate::telemetry::Telemetry;
 
 /// The built-in defaults: the weakest layer.
 pub const DEFAULTS: &str = "[suite]\nstate = \"state\"\n";
@@ -72,7 +73,6 @@ impl Approvals {
     }
 }
 
-/// What every server's table has.
 /// `[audit]`: where signed checkpoints of the log are copied to. What was copied cannot be changed
 /// by whoever can change the log.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -97,6 +97,7 @@ pub struct Audit {
     pub url: Option<String>,
 }
 
+/// What every server's table has.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Common {
@@ -181,9 +182,9 @@ pub fn file_schema(launchers: &[Launcher]) -> Value {
             "identity": schema::of::<auth::Settings>(),
             "people": schema::of::<People>(),
             "approvals": schema::of::<Approvals>(),
-            "roles": roles,
             "audit": schema::of::<Audit>(),
             "telemetry": schema::of::<Telemetry>(),
+            "roles": roles,
             "servers": {
                 "description": "One table per server.",
                 "type": "object",

@@ -54,6 +54,7 @@ impl Call {
     pub(super) fn begin(pipeline: &Pipeline, caller: &Caller, request: Request) -> Self {
         let inner = &pipeline.inner;
         let number = inner.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        inner.telemetry.begin();
         let catalogue = &inner.catalogue;
         let rules = inner.rules.get();
         let (kind, tool, arguments, entry, mime) = match request {

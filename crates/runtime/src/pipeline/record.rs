@@ -10,6 +10,7 @@ use super::call::{Call, unrecorded};
 use super::{Answer, Failure, Inner};
 use crate::catalogue::hex;
 use crate::guard::{Block, Shown};
+use crate::telemetry::{Ended, Method, Told};
 
 impl Call {
     /// Step 10. If the log cannot be written, the answer is withheld.
@@ -23,26 +24,39 @@ impl Call {
                 (text.len() as u64, hex(&Sha256::digest(text.as_bytes())))
             }
         };
-        record.outcome = Some(outcome(result, self.decision.as_ref()));
+        let outcome = outcome(result, self.decision.as_ref());
+        record.outcome = Some(outcome);
         record.error = result.as_ref().err().and_then(Failure::error).map(|error| error.kind);
         record.detail = result
             .as_ref()
             .err()
             .and_then(Failure::error)
             .map(|error| error.log.as_deref().unwrap_or(&error.message));
-        record.duration_us =
-            Some(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let duration = self.began.elapsed();
+        record.duration_us = Some(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
         record.result_bytes = Some(bytes);
         record.result_digest = Some(&digest);
         if matches!(record.error, Some(Kind::Internal | Kind::Unavailable | Kind::Timeout)) {
             tracing::warn!(call = self.id, tool = self.tool, detail = record.detail, "call failed");
         }
-        self.write(record, false).map_err(|error| unrecorded(error).into())
+        let ended = Ended {
+            method: Method::of(self.kind),
+            name: self.entry.as_ref().map(|entry| entry.contract.name),
+            outcome,
+            error: record.error,
+            duration,
+            bytes,
+        };
+        let written = self.write(record, false);
+        let told = Told { call: &self.id, client: &self.caller.client, said: &self.caller.said };
+        self.pipeline.inner.telemetry.end(&ended, &told);
+        written.map_err(|error| unrecorded(error).into())
     }
 
     /// Writes a record without the secrets this process holds; `durable`: waits for the disk.
     pub(super) fn write(&self, mut record: Record<'_>, durable: bool) -> Result<(), StateError> {
-        let Inner { log, redactor, .. } = &*self.pipeline.inner;
+        let Inner { log, redactor, telemetry, .. } = &*self.pipeline.inner;
+        let event = record.event;
         let clean = redactor.record(&record);
         let written = match (clean, durable) {
             (Some(mut clean), true) => log.append_durable(&mut clean),
@@ -50,6 +64,7 @@ impl Call {
             (None, true) => log.append_durable(&mut record),
             (None, false) => log.append(&mut record),
         };
+        telemetry.record(event, written.is_ok());
         written.map(drop)
     }
 
