@@ -14,6 +14,7 @@ mod key;
 mod log;
 pub mod merkle;
 pub mod note;
+pub mod proof;
 pub mod read;
 mod store;
 mod tally;
