@@ -1,0 +1,56 @@
+//! The diagnosis as a person reads it.
+
+use super::{Diagnosis, Patient};
+use crate::terminal::{BAD, DIM, GOOD, TITLE, columns};
+
+pub(super) fn show(diagnosis: &Diagnosis) {
+    let kernel = &diagnosis.kernel;
+    let landlock = match kernel.landlock {
+        0 => "none".to_owned(),
+        abi => format!("ABI {abi}"),
+    };
+    anstream::println!(
+        "{TITLE}kernel{TITLE:#}  Linux {}; Landlock: {landlock}; seccomp filters: {}; user \
+         namespaces: {}; Yama: {}",
+        kernel.release,
+        if kernel.seccomp { "yes" } else { "no" },
+        kernel.user_namespaces,
+        kernel.yama,
+    );
+    if diagnosis.servers.is_empty() {
+        anstream::println!("No server is configured: add a table such as [servers.docs].");
+    }
+    for server in &diagnosis.servers {
+        server.show();
+    }
+    match diagnosis.ok {
+        true => anstream::println!("\n{GOOD}ok{GOOD:#}  what should hold holds"),
+        false => anstream::println!("\n{BAD}not ok{BAD:#}  see the remedies above"),
+    }
+}
+
+impl Patient {
+    fn show(&self) {
+        anstream::println!("\n{TITLE}{}{TITLE:#}  {DIM}{}{DIM:#}", self.name, self.held);
+        let mut rows = vec![["layer", "tried", "result", "answer"].map(str::to_owned).to_vec()];
+        for tried in &self.tried {
+            let result = match (tried.ok, tried.layer.as_str()) {
+                (true, "needs") => "works",
+                (true, _) => "enforced",
+                (false, "needs") => "FAILS",
+                (false, _) => "NOT ENFORCED",
+            };
+            let answer = match tried.remedy.as_str() {
+                "" => tried.answer.clone(),
+                remedy => format!("{}; {remedy}", tried.answer),
+            };
+            rows.push(vec![tried.layer.clone(), tried.attempt.clone(), result.to_owned(), answer]);
+        }
+        if rows.len() > 1 {
+            anstream::print!("{}", columns(&rows));
+        }
+        for finding in &self.findings {
+            anstream::println!("{BAD}!{BAD:#} {}\n  remedy: {}", finding.what, finding.remedy);
+        }
+    }
+}
