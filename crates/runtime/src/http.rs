@@ -7,6 +7,7 @@ mod body;
 mod challenge;
 mod identify;
 mod listener;
+mod metrics;
 mod refused;
 mod sessions;
 mod tls;
@@ -161,6 +162,7 @@ fn router(
     let service =
         StreamableHttpService::new(move || Ok(adapter.another()), Arc::clone(&sessions), config);
     let mut protocol = Router::new().route_service(PATH, service).layer(from_fn(body::explained));
+    protocol = protocol.merge(metrics::route(pipeline.clone(), hosts(&options, &address, at)));
     let mut open = Router::new();
     if let Some(authenticator) = options.authenticator {
         if let Some(metadata) = challenge::metadata(&authenticator, &address, server) {
@@ -194,12 +196,6 @@ fn config(
     at: SocketAddr,
     stop: &Stop,
 ) -> StreamableHttpServerConfig {
-    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-    hosts.extend_from_slice(&options.hosts);
-    hosts.push(address.host().to_owned());
-    if !at.ip().is_unspecified() {
-        hosts.push(at.ip().to_string());
-    }
     // A page that comes from this very address is ours.
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let mut origins =
@@ -210,11 +206,22 @@ fn config(
         .with_json_response(true)
         .with_legacy_session_mode(options.sessions > 0)
         .with_sse_retry(None)
-        .with_allowed_hosts(hosts)
+        .with_allowed_hosts(hosts(options, address, at))
         .with_allowed_origins(origins)
         .enforce_origin_validation()
         .with_max_request_body_bytes(LONGEST_LINE)
         .with_cancellation_token(stop.hard())
+}
+
+/// The names that requests may call this server by.
+fn hosts(options: &Options, address: &Address, at: SocketAddr) -> Vec<String> {
+    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    hosts.extend_from_slice(&options.hosts);
+    hosts.push(address.host().to_owned());
+    if !at.ip().is_unspecified() {
+        hosts.push(at.ip().to_string());
+    }
+    hosts
 }
 
 /// Bounds the requests in progress.

@@ -75,6 +75,7 @@ pub(crate) fn enter(
     let mut plan = plan(&checked.config, launcher, &folder);
     plan.connect.extend(network.iter().flat_map(|network| &network.connect));
     plan.connect.extend(telemetry::port(&checked.config));
+    runtime::telemetry::process::open();
     let held = confine::confine(&plan).context("this process cannot be confined")?;
     demand(&checked.config, &held)?;
     Ok(Confined { checked, source, user, network, copies, plan, held })
