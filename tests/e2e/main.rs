@@ -1,6 +1,7 @@
 //! End-to-end tests: real processes, real clients, real files.
 
 mod approvals;
+mod audit;
 mod canary;
 mod cli;
 mod configuration;
@@ -15,6 +16,7 @@ mod http;
 mod judges;
 mod limits;
 mod once;
+mod page;
 mod pipeline;
 mod robustness;
 mod roles;

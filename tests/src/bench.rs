@@ -11,6 +11,7 @@ mod http;
 pub mod measures;
 mod numbers;
 mod process;
+mod redaction;
 pub mod report;
 
 pub use measures::{NAMES, run};

@@ -57,6 +57,14 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(length(max = 20))]
     pub canned: Vec<canned::Table>,
+    /// Files and folders it says it reads.
+    #[serde(default)]
+    #[schemars(length(max = 20), inner(length(max = 4096)))]
+    pub reads: Vec<PathBuf>,
+    /// Ports it says it connects to, beside that of the service.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub connects: Vec<u16>,
 }
 
 impl Server for Fixture {
@@ -67,8 +75,12 @@ impl Server for Fixture {
     const SUBSCRIBES: bool = true;
     type Settings = Settings;
 
-    fn needs(settings: &Settings, _: &Place) -> Needs {
-        Needs { connect: settings.service.into_iter().collect(), ..Needs::default() }
+    fn needs(settings: &Settings, place: &Place) -> Needs {
+        Needs {
+            read: settings.reads.iter().map(|path| place.path(path)).collect(),
+            connect: settings.connects.iter().copied().chain(settings.service).collect(),
+            ..Needs::default()
+        }
     }
 
     async fn open(settings: Settings, place: &Place) -> Result<Self, StartError> {

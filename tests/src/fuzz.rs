@@ -9,7 +9,7 @@
 pub mod arguments;
 mod json;
 pub mod line;
-mod random;
+pub(crate) mod random;
 pub mod text;
 
 use std::fmt;

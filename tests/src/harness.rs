@@ -1,6 +1,7 @@
 //! Starting real processes and speaking to them, over pipes and over HTTP.
 
 mod http;
+pub mod idp;
 mod person;
 mod service;
 mod stdio;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub use http::{HttpServer, Reply};
+pub use idp::{Idp, RESOURCE};
 pub use person::{Decided, approval};
 pub use service::Service;
 pub use stdio::Session;

@@ -5,23 +5,29 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::Effort;
 use super::http::{CONNECTIONS, load, request};
 use super::numbers::{count, median, micros, percentile};
 use super::process::{Process, Session, Subject, legacy, line, modern};
 use super::report::{Limit, Row};
+use super::{Effort, redaction};
 use crate::harness::{Folder, repository};
 
 /// A group of figures.
 type Measure = fn(Effort) -> Result<Vec<Row>>;
 
 /// All of them, in the order in which they are measured.
-const MEASURES: [(&str, Measure); 5] =
-    [("start", start), ("call", call), ("http", http), ("memory", memory), ("docs", docs)];
+const MEASURES: [(&str, Measure); 6] = [
+    ("start", start),
+    ("call", call),
+    ("http", http),
+    ("memory", memory),
+    ("docs", docs),
+    ("redaction", redaction::redact),
+];
 
 /// The names by which figures can be asked for.
-pub const NAMES: [&str; 5] = {
-    let mut names = [""; 5];
+pub const NAMES: [&str; MEASURES.len()] = {
+    let mut names = [""; MEASURES.len()];
     let mut index = 0;
     while index < names.len() {
         names[index] = MEASURES[index].0;
@@ -42,7 +48,7 @@ pub fn run(names: &[String], effort: Effort, progress: impl Fn(&str)) -> Result<
     Ok(rows)
 }
 
-fn row(
+pub(super) fn row(
     what: impl Into<String>,
     unit: &'static str,
     ours: f64,

@@ -14,7 +14,7 @@ Usage: cargo xtask bench [NAME…] [--quick] [--json FILE] [--write]
 Measures the product against a bare rmcp server in the same run, and prints ours, the floor, the
 ratio and the limit. Exit code 1 if a limit is exceeded.
 
-  NAME         start, call, http, memory or docs; all of them without a name
+  NAME         start, call, http, memory, docs or redaction; all of them without a name
   --quick      few rounds: a first impression
   --json FILE  also write the figures as JSON
   --write      also rewrite BENCHMARKS.md; for a whole run only

@@ -14,7 +14,7 @@ use contract::schema::Validator;
 use contract::{Channel, Client, Identity, Kind, Proof, Question, ToolError};
 use runtime::{Caller, Failure, Request};
 use serde_json::{Value, json};
-use suite::assemble::{Ready, Source, check, ready};
+use suite::assemble::{self, Ready, Source, ready};
 
 use super::{Attempt, Tried, json, judged, promise};
 use crate::harness::{Folder, repository};
@@ -123,9 +123,9 @@ impl Served {
         let source = Source { path: folder.config(), state: None, fetcher: None };
         let launcher = suite::SERVERS.iter().find(|launcher| launcher.name == "docs");
         let launcher = launcher.expect("docs");
-        let checked = check(&source, suite::SERVERS, Some(launcher.name));
+        let checked = assemble::check(&source, suite::SERVERS, Some(launcher.name));
         let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
-        let ready = runtime.block_on(ready(checked, launcher));
+        let ready = runtime.block_on(ready(checked, launcher, Vec::new()));
         let ready = ready.unwrap_or_else(|error| panic!("{error}"));
         Self { runtime, ready, _folder: folder }
     }

@@ -1,9 +1,14 @@
 //! The target `text`: what makes somebody else's words safe to show.
 //!
 //! Promises: no hidden character survives but where writing needs it; plain text is untouched;
-//! the output is bounded; a fence is never closed from within, whatever was done first.
+//! the output is bounded; a fence is never closed from within, whatever was done first; redacting
+//! a text again changes nothing.
 
+use std::sync::LazyLock;
+
+use contract::Secret;
 use contract::text::{fence, visible};
+use runtime::Redactor;
 
 use super::random::Random;
 use super::{Tried, judged, promise};
@@ -57,6 +62,18 @@ const PIECES: &[&str] = &[
     "\u{a0}",
     "\u{3000}",
     "\u{130}",
+    "hunter2",
+    "[redacted]",
+    "[redacted: jwt]",
+    "AKIAQYLPMN5HFIQR7XYA",
+    "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",
+    "api_key=",
+    "9f8Qz27LmN4xVb61KdTw",
+    "password=",
+    "://a:",
+    "@host",
+    "-----BEGIN PRIVATE KEY-----",
+    "Authorization: Bearer ",
     "ſ",
 ];
 
@@ -101,9 +118,20 @@ pub(super) fn attempt(random: &mut Random) -> Tried {
             check_fence(&fenced)?;
             check_fence(&visible(&fenced))?;
         }
+        check_redacted(&text)?;
+        check_redacted(&shown)?;
         Ok(shown == text)
     });
     Tried { input: format!("{source}\u{1e}{text}").into_bytes(), verdict }
+}
+
+static REDACTOR: LazyLock<Redactor> =
+    LazyLock::new(|| Redactor::new(&[Secret::new("hunter2".to_owned())]));
+
+fn check_redacted(text: &str) -> Result<(), String> {
+    let Some(clean) = REDACTOR.text(text) else { return Ok(()) };
+    promise(!clean.to_lowercase().contains("hunter2"), || format!("a secret stays: {clean:?}"))?;
+    promise(REDACTOR.text(&clean).is_none(), || format!("redacting {clean:?} again changes it"))
 }
 
 fn check_visible(text: &str, shown: &str) -> Result<(), String> {

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -12,6 +13,7 @@ use super::{HANG, meta};
 /// A server over HTTP.
 pub struct HttpServer {
     child: Child,
+    errors: Arc<Mutex<Vec<u8>>>,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -56,11 +58,24 @@ impl HttpServer {
         let mut line = String::new();
         errors.read_line(&mut line).expect("its first line");
         let address = line
-            .split_once("http://")
+            .split_once("://")
             .and_then(|(_, rest)| rest.split_once("/mcp")?.0.parse().ok())
             .unwrap_or_else(|| panic!("the server does not serve: {line}{}", rest(&mut errors)));
-        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
-        Self { child, address }
+        let heard = Arc::new(Mutex::new(line.into_bytes()));
+        let collected = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while errors.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                collected.lock().unwrap_or_else(PoisonError::into_inner).append(&mut line);
+            }
+        });
+        Self { child, errors: heard, address }
+    }
+
+    /// What the server wrote to its standard error so far.
+    pub fn errors(&self) -> String {
+        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&errors).into_owned()
     }
 
     /// The address of the protocol.

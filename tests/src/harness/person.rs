@@ -36,7 +36,9 @@ impl Folder {
     }
 
     fn keys(&self) -> Keys {
-        Keys::new(&self.path("state/suite"))
+        let folder = self.path("state/suite");
+        state::private_folder(&folder).expect("a folder");
+        Keys::new(&folder)
     }
 
     /// Decides about an approval as a person does: on a terminal, with a key typed there.
