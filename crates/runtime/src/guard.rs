@@ -100,13 +100,13 @@ pub(crate) fn clean(text: &str, redactor: &Redactor) -> String {
 }
 
 /// Guards a text that is no result: redacted, visible, and of at most 4,000 bytes.
-fn message(text: &str, redactor: &Redactor) -> String {
+pub(crate) fn message(text: &str, redactor: &Redactor) -> String {
     let text = clean(text, redactor);
     if text.len() > 4_000 { format!("{}…", cut_at_line(&text, 4_000)) } else { text }
 }
 
 /// Guards every string of a JSON value.
-fn value(mut value: Value, redactor: &Redactor) -> Value {
+pub(crate) fn value(mut value: Value, redactor: &Redactor) -> Value {
     redactor.value(&mut value);
     visible_strings(value)
 }

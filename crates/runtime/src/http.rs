@@ -18,7 +18,7 @@ use std::sync::Arc;
 use auth::Authenticator;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
@@ -161,7 +161,7 @@ fn router(
     let config = config(&options, &address, at, stop);
     let service =
         StreamableHttpService::new(move || Ok(adapter.another()), Arc::clone(&sessions), config);
-    let mut protocol = Router::new().route_service(PATH, service).layer(from_fn(body::explained));
+    let mut protocol = Router::new().route_service(PATH, service).layer(from_fn_with_state(pipeline.clone(), body::explained));
     protocol = protocol.merge(metrics::route(pipeline.clone(), hosts(&options, &address, at)));
     let mut open = Router::new();
     if let Some(authenticator) = options.authenticator {

@@ -341,6 +341,7 @@ impl ServerHandler for Adapter {
         match self.run(Request::Resource { uri: uri.clone() }, carried, &context).await {
             Err(waiting) => Ok(waiting?.into()),
             Ok(Ok(answer)) => {
+                let uri = self.pipeline.echoed(&uri);
                 let mut result = convert::resource_result(uri, answer);
                 if Self::is_modern(&context) {
                     result = result.with_ttl_ms(0).with_cache_scope(CacheScope::Private);
@@ -349,7 +350,7 @@ impl ServerHandler for Adapter {
             }
             Ok(Err(Failure::Abandoned)) => Err(abandoned()),
             Ok(Err(Failure::Unknown(error) | Failure::Error(error))) => {
-                Err(convert::resource_error(&error, &uri))
+                Err(convert::resource_error(&error, &self.pipeline.echoed(&uri)))
             }
         }
     }
@@ -442,7 +443,7 @@ impl ServerHandler for Adapter {
             let message = format!("the parameters of {} are malformed", request.method);
             return Err(McpError::invalid_params(message, None));
         }
-        let method: String = request.method.chars().take(100).collect();
+        let method = self.pipeline.echoed(&request.method).chars().take(100).collect::<String>();
         Err(McpError::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, method, None))
     }
 }

@@ -289,6 +289,16 @@ impl Pipeline {
         written.map(drop)
     }
 
+    /// What a caller wrote, guarded as every text is, to be sent back in an error.
+    pub(crate) fn echoed(&self, text: &str) -> String {
+        crate::guard::message(text, &self.inner.redactor)
+    }
+
+    /// The same for JSON that another library made.
+    pub(crate) fn guarded(&self, value: serde_json::Value) -> serde_json::Value {
+        crate::guard::value(value, &self.inner.redactor)
+    }
+
     /// What the server offers; filter it with [`Pipeline::lists`] before showing it.
     pub fn catalogue(&self) -> &Catalogue {
         &self.inner.catalogue
