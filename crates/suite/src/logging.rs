@@ -37,7 +37,10 @@ struct Clean;
 impl Write for Clean {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        let clean = REDACTOR.get().and_then(|redactor| redactor.text(&text));
+        // Until the secrets are known, those of known kinds are.
+        let clean = REDACTOR
+            .get()
+            .map_or_else(|| Redactor::default().text(&text), |redactor| redactor.text(&text));
         io::stderr().write_all(clean.as_deref().unwrap_or(&text).as_bytes())?;
         Ok(bytes.len())
     }
