@@ -2,6 +2,7 @@
 
 mod approvals;
 mod audit;
+mod audit_reading;
 mod canary;
 mod cli;
 mod configuration;
@@ -13,6 +14,7 @@ mod demo;
 mod fuzz;
 mod guard;
 mod http;
+mod identity;
 mod judges;
 mod limits;
 mod once;
