@@ -7,6 +7,7 @@
 //! Where to start reading: [`measures`] (what is measured, and within which limits), then
 //! [`report`].
 
+mod audit;
 mod http;
 pub mod measures;
 mod numbers;
@@ -28,11 +29,15 @@ pub struct Effort {
     pub calls: usize,
     /// Calls over which memory must stay flat; a tenth of them come first.
     pub endurance: usize,
+    /// Records of the logs that are read.
+    pub records: u64,
 }
 
 impl Effort {
     /// What a claim rests on.
-    pub const FULL: Self = Self { rounds: 7, starts: 60, calls: 20_000, endurance: 100_000 };
+    pub const FULL: Self =
+        Self { rounds: 7, starts: 60, calls: 20_000, endurance: 100_000, records: 200_000 };
     /// A first impression.
-    pub const QUICK: Self = Self { rounds: 3, starts: 12, calls: 3_000, endurance: 20_000 };
+    pub const QUICK: Self =
+        Self { rounds: 3, starts: 12, calls: 3_000, endurance: 20_000, records: 200_000 };
 }

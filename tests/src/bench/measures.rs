@@ -9,20 +9,21 @@ use super::http::{CONNECTIONS, load, request};
 use super::numbers::{count, median, micros, percentile};
 use super::process::{Process, Session, Subject, legacy, line, modern};
 use super::report::{Limit, Row};
-use super::{Effort, redaction};
+use super::{Effort, audit, redaction};
 use crate::harness::{Folder, repository};
 
 /// A group of figures.
 type Measure = fn(Effort) -> Result<Vec<Row>>;
 
 /// All of them, in the order in which they are measured.
-const MEASURES: [(&str, Measure); 6] = [
+const MEASURES: [(&str, Measure); 7] = [
     ("start", start),
     ("call", call),
     ("http", http),
     ("memory", memory),
     ("docs", docs),
     ("redaction", redaction::redact),
+    ("audit", audit::audit),
 ];
 
 /// The names by which figures can be asked for.

@@ -9,13 +9,15 @@ use tests::bench::{Effort, NAMES, Report, run};
 use tests::harness::repository;
 
 const USAGE: &str = "\
-Usage: cargo xtask bench [NAME…] [--quick] [--json FILE] [--write]
+Usage: cargo xtask bench [NAME…] [--quick] [--records N] [--json FILE] [--write]
 
 Measures the product against a bare rmcp server in the same run, and prints ours, the floor, the
 ratio and the limit. Exit code 1 if a limit is exceeded.
 
-  NAME         start, call, http, memory, docs or redaction; all of them without a name
+  NAME         start, call, http, memory, docs, redaction or audit; all of
+               them without a name
   --quick      few rounds: a first impression
+  --records N  records of the logs that are read; 200000 without it
   --json FILE  also write the figures as JSON
   --write      also rewrite BENCHMARKS.md; for a whole run only
 ";
@@ -25,6 +27,7 @@ ratio and the limit. Exit code 1 if a limit is exceeded.
 struct Asked {
     names: Vec<String>,
     quick: bool,
+    records: Option<u64>,
     json: Option<PathBuf>,
     write: bool,
 }
@@ -37,7 +40,8 @@ fn main() -> Result<ExitCode> {
     if cfg!(debug_assertions) {
         eprintln!("warning: not a release build; the figures mean little");
     }
-    let effort = if asked.quick { Effort::QUICK } else { Effort::FULL };
+    let mut effort = if asked.quick { Effort::QUICK } else { Effort::FULL };
+    effort.records = asked.records.unwrap_or(effort.records);
     let rows = run(&asked.names, effort, |name| eprintln!("measuring {name} …"))?;
     let report = Report::new(rows);
     println!("{}\n{}", report.machine, report.table());
@@ -64,6 +68,10 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Asked>> {
             "--help" | "-h" => return Ok(None),
             "--quick" => asked.quick = true,
             "--write" => asked.write = true,
+            "--records" => {
+                let number = arguments.next().context("--records needs a number")?;
+                asked.records = Some(number.parse().context("--records needs a number")?);
+            }
             "--json" => {
                 asked.json = Some(arguments.next().context("--json needs a FILE")?.into());
             }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::entry::Entry;
 use super::output::{Output, Progress};
+use super::reading::Reading;
 use super::scan::{self, Found, Order};
-use super::segments::{self, Segment};
+use super::segments::Segment;
 use super::select::{Filters, Selection};
 use super::time;
 use crate::terminal::DIM;
@@ -76,9 +77,9 @@ const COLUMNS: [&str; 31] = [
 /// The columns that say where the record is in the log, after the others.
 const PLACE: [&str; 2] = ["segment", "sequence"];
 
-pub(super) fn run(state: &Path, args: &ExportArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(reading: &Reading, args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let selection = Selection::new(&args.filters, time::now())?;
-    let segments = segments::segments(state, &selection)?;
+    let segments = reading.segments(&selection)?;
     let mut output = Output::open(args.output.as_deref())?;
     let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(vec![]);
     if args.format == Format::Csv {

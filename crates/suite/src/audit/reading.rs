@@ -7,6 +7,8 @@ use contract::record::{Event, Record};
 use contract::{Client, Identity, Principal};
 use state::Log;
 
+use super::segments::{self, Segment};
+use super::select::Selection;
 use crate::assemble::{self, Source};
 use crate::terminal::DIM;
 use crate::{Launcher, person};
@@ -14,8 +16,15 @@ use crate::{Launcher, person};
 /// The folder of the operator's own records, in the state folder.
 const OPERATOR: &str = "suite";
 
-/// The state folder, once a record says that this person reads it.
-pub(super) fn open(source: &Source, launchers: &[Launcher]) -> anyhow::Result<PathBuf> {
+/// A person who reads the log.
+pub(super) struct Reading {
+    /// The state folder.
+    pub(super) state: PathBuf,
+    principal: Principal,
+}
+
+/// Finds the log, and who reads it.
+pub(super) fn open(source: &Source, launchers: &[Launcher]) -> anyhow::Result<Reading> {
     let state = super::state(source).inspect_err(|_| {
         anstream::eprintln!("{DIM}--state DIR reads a log without servers.toml.{DIM:#}");
     })?;
@@ -25,11 +34,21 @@ pub(super) fn open(source: &Source, launchers: &[Launcher]) -> anyhow::Result<Pa
          is elsewhere; name it with --state",
         state.display()
     );
-    let line: Vec<String> = std::env::args().skip(1).collect();
-    record(&state, &principal(source, launchers), &line.join(" ")).with_context(|| {
-        "this reading cannot be recorded, so nothing is shown; the state folder must be writable"
-    })?;
-    Ok(state)
+    Ok(Reading { state, principal: principal(source, launchers) })
+}
+
+impl Reading {
+    /// The segments that are meant, as they are before this reading; then the reading itself is
+    /// recorded, so that nothing is shown without a record and nobody finds their own search.
+    pub(super) fn segments(&self, selection: &Selection) -> anyhow::Result<Vec<Segment>> {
+        let segments = segments::segments(&self.state, selection)?;
+        let line: Vec<String> = std::env::args().skip(1).collect();
+        record(&self.state, &self.principal, &line.join(" ")).with_context(|| {
+            "this reading cannot be recorded, so nothing is shown; the state folder must be \
+             writable"
+        })?;
+        Ok(segments)
+    }
 }
 
 /// The user of this machine, with the roles of servers.toml where it can be read.

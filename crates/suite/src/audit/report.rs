@@ -8,15 +8,16 @@ mod json;
 mod spread;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use self::figures::{Counted, Dimension};
 use super::output::{Output, Progress};
+use super::reading::Reading;
 use super::scan::{self, Tally};
-use super::segments::{self, Segment};
+use super::segments::Segment;
 use super::select::{Filters, Period, Selection};
 use super::time;
 use crate::terminal::DIM;
@@ -70,12 +71,12 @@ pub(super) fn tokens(bytes: u64) -> u64 {
     bytes.saturating_mul(2) / 5
 }
 
-pub(super) fn run(state: &Path, args: &ReportArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(reading: &Reading, args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let made = time::now();
     let filters =
         Filters { server: args.server.clone(), period: args.period.clone(), ..Filters::default() };
     let selection = Selection::new(&filters, made)?;
-    let segments = segments::segments(state, &selection)?;
+    let segments = reading.segments(&selection)?;
     let progress = Progress::start();
     let (counted, tally) = count(&segments, &selection, &progress)?;
     progress.end(&tally);

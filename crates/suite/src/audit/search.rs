@@ -1,16 +1,17 @@
 //! `suite audit search`: the records that match, newest first.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::entry::Entry;
 use super::output::{Output, Progress};
+use super::reading::Reading;
 use super::scan::{self, Order};
+use super::segments::Segment;
 use super::select::{Filters, Selection};
-use super::{line, segments, time};
+use super::{line, time};
 use crate::terminal::DIM;
 
 /// `suite audit search …`.
@@ -33,13 +34,13 @@ pub(super) struct SearchArgs {
 }
 
 /// Exit code 1 when nothing matches, as `grep` has it.
-pub(super) fn run(state: &Path, args: &SearchArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(reading: &Reading, args: &SearchArgs) -> anyhow::Result<ExitCode> {
     let selection = Selection::new(&args.filters, time::now())?;
-    let segments = segments::segments(state, &selection)?;
+    let segments = reading.segments(&selection)?;
     let progress = Progress::start();
     let mut output = Output::screen();
     if args.count {
-        let count = |(): &mut (), _: &segments::Segment, _: &Entry<'_>| {};
+        let count = |(): &mut (), _: &Segment, _: &Entry<'_>| {};
         let said = |done, total| progress.at(done, total);
         let (_, tally) = scan::fold(&segments, &selection, &said, || (), count)?;
         progress.end(&tally);

@@ -105,11 +105,6 @@ struct Test {
 type Holds = Box<dyn Fn(&Entry<'_>, &[u8]) -> bool + Send + Sync>;
 
 impl Selection {
-    /// Every record of a period.
-    pub(super) fn of_period(period: &Period, now: u64) -> anyhow::Result<Self> {
-        Self::new(&Filters { period: period.clone(), ..Filters::default() }, now)
-    }
-
     /// Compiles the filters; `now` is where `2h` counts from.
     pub(super) fn new(filters: &Filters, now: u64) -> anyhow::Result<Self> {
         let mut tests = Vec::new();

@@ -5,15 +5,15 @@ mod account;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::entry::Entry;
 use super::output::{Output, Progress};
+use super::reading::Reading;
 use super::scan::{self, Found, Order};
-use super::segments::{self, Segment};
+use super::segments::Segment;
 use super::select::{Filters, Selection};
 use crate::terminal::DIM;
 
@@ -34,9 +34,9 @@ const MOST: usize = 10_000;
 /// The shortest beginning of an approval's identity that counts.
 const SHORTEST: usize = 4;
 
-pub(super) fn run(state: &Path, args: &ShowArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(reading: &Reading, args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let selection = Selection::new(&Filters::default(), 0)?;
-    let segments = segments::segments(state, &selection)?;
+    let segments = reading.segments(&selection)?;
     let (found, approvals) = related(&segments, &args.id)?;
     let mut output = Output::screen();
     if args.json {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::entry::Entry;
 use super::output::{Output, Progress};
+use super::reading::Reading;
 use super::scan::{self, Order};
 use super::search::show;
 use super::segments::{self, Segment};
@@ -37,11 +38,11 @@ pub(super) struct TailArgs {
 /// How often new records are looked for.
 const LOOK: Duration = Duration::from_millis(250);
 
-pub(super) fn run(state: &Path, args: &TailArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(reading: &Reading, args: &TailArgs) -> anyhow::Result<ExitCode> {
     let filters = Filters { server: args.server.clone(), ..Filters::default() };
     let selection = Selection::new(&filters, 0)?;
     // What is followed begins exactly where what is shown now ends.
-    let segments = segments::segments(state, &selection)?;
+    let segments = reading.segments(&selection)?;
     let mut output = Output::screen();
     let mut newest = Vec::new();
     let progress = Progress::start();
@@ -65,7 +66,7 @@ pub(super) fn run(state: &Path, args: &TailArgs) -> anyhow::Result<ExitCode> {
         let mut follower = Follower::new(&segments);
         while output.flush()?.is_continue() {
             std::thread::sleep(LOOK);
-            for line in follower.new_lines(&segments::segments(state, &selection)?)? {
+            for line in follower.new_lines(&segments::segments(&reading.state, &selection)?)? {
                 if show(&mut output, &line, args.json)?.is_break() {
                     return Ok(ExitCode::SUCCESS);
                 }

@@ -6,14 +6,17 @@ use super::figures::Dimension;
 use super::figures::{Blocked, Counted, Figures, Hour};
 use super::{grouped, micros};
 
-/// The width of every plot.
-pub(super) const WIDTH: f64 = 720.0;
+/// The width of a plot over the whole page.
+const WIDE: f64 = 1040.0;
 
-/// Where the bars of plots with names begin.
-const LEFT: f64 = 190.0;
+/// The width of one of two beside each other.
+const NARROW: f64 = 500.0;
 
-/// Where they end; the value is written behind.
-const RIGHT: f64 = 610.0;
+/// Where names end and what is drawn begins.
+const LEFT: f64 = 170.0;
+
+/// Where the bars of a narrow plot end; the value is written behind.
+const RIGHT: f64 = 410.0;
 
 /// The height of a row.
 const ROW: f64 = 26.0;
@@ -70,6 +73,7 @@ pub(super) struct Chart {
     /// What it shows, for whoever does not see it.
     pub(super) description: String,
     pub(super) keys: Vec<Key>,
+    pub(super) width: f64,
     pub(super) height: f64,
     pub(super) bars: Vec<Bar>,
     pub(super) rules: Vec<Rule>,
@@ -78,12 +82,18 @@ pub(super) struct Chart {
 }
 
 impl Chart {
+    /// Whether it takes the whole width of the page.
+    pub(super) fn is_wide(&self) -> bool {
+        self.width >= WIDE
+    }
+
     fn new(id: &'static str, title: &'static str, description: String, height: f64) -> Self {
         Self {
             id,
             title,
             description,
             keys: Vec::new(),
+            width: WIDE,
             height,
             bars: Vec::new(),
             rules: Vec::new(),
@@ -153,6 +163,7 @@ fn rows(
         values.iter().map(|(name, value)| format!("{name} {}", grouped(*value))).collect();
     let height = ROW * place(values.len()) + 8.0;
     let mut chart = Chart::new(id, title, told.join(", "), height);
+    chart.width = NARROW;
     for (index, (name, value)) in values.into_iter().enumerate() {
         let y = 4.0 + ROW * place(index);
         let width = ((RIGHT - LEFT) * real(value) / real(most)).max(2.0);
@@ -178,7 +189,7 @@ fn latency(tools: &[(String, &Figures)]) -> Option<Chart> {
     let low = rows.iter().map(|(_, values)| values[0]).min()?.ilog10();
     let high = rows.iter().map(|(_, values)| values[2]).max()?.ilog10() + 1;
     let span = f64::from(high - low);
-    let end = WIDTH - 30.0;
+    let end = WIDE - 30.0;
     let x = |value: u64| LEFT + (end - LEFT) * (real(value).log10() - f64::from(low)) / span;
     let told: Vec<String> = rows
         .iter()
@@ -218,7 +229,7 @@ fn over_time(counted: &Counted) -> Option<Chart> {
     let columns = columns(counted);
     let most = columns.iter().map(|(_, hour)| hour.total()).max().filter(|most| *most > 0)?;
     let top = nice(most);
-    let (left, right, bottom) = (56.0, WIDTH - 10.0, 190.0);
+    let (left, right, bottom) = (56.0, WIDE - 10.0, 190.0);
     let step = (right - left) / place(columns.len());
     let width = (step - (step / 5.0).clamp(0.5, 4.0)).min(48.0);
     let total: u64 = columns.iter().map(|(_, hour)| hour.total()).sum();
@@ -360,10 +371,15 @@ mod tests {
         assert_eq!(charts.iter().map(|it| it.id).collect::<Vec<_>>(), ["time", "latency"]);
         for chart in &charts {
             for bar in &chart.bars {
-                assert!(bar.x >= 0.0 && bar.x + bar.width <= WIDTH && bar.y >= 0.0, "{}", chart.id);
+                assert!(
+                    bar.x >= 0.0 && bar.x + bar.width <= chart.width && bar.y >= 0.0,
+                    "{}",
+                    chart.id
+                );
                 assert!(bar.y + bar.height <= chart.height);
             }
-            let is_inside = |dot: &Dot| dot.x >= LEFT && dot.x <= WIDTH && dot.y <= chart.height;
+            let is_inside =
+                |dot: &Dot| dot.x >= LEFT && dot.x <= chart.width && dot.y <= chart.height;
             assert!(chart.dots.iter().all(is_inside));
         }
         assert!(all(&Counted::default()).is_empty());

@@ -29,7 +29,6 @@ struct Page {
     unreadable: u64,
     tiles: Vec<Tile>,
     charts: Vec<Chart>,
-    width: f64,
     sections: Vec<Section>,
     head: [&'static str; 12],
     blocked: Vec<(&'static str, String)>,
@@ -68,7 +67,6 @@ pub(super) fn of(report: &Report) -> anyhow::Result<String> {
         tiles: tiles(&counted.total),
         head: table::HEAD,
         charts: chart::all(counted),
-        width: chart::WIDTH,
         sections: sections(report),
         blocked: Blocked::ALL
             .into_iter()
@@ -85,8 +83,8 @@ fn tiles(total: &Figures) -> Vec<Tile> {
     vec![
         Tile {
             name: "calls",
-            value: grouped(total.calls),
-            note: format!("{} ran", grouped(total.ran())),
+            value: compact(total.calls),
+            note: format!("{} ran", compact(total.ran())),
         },
         Tile {
             name: "success",
@@ -110,10 +108,19 @@ fn tiles(total: &Figures) -> Vec<Tile> {
         },
         Tile {
             name: "tokens returned",
-            value: grouped(tokens(total.bytes.total)),
+            value: compact(tokens(total.bytes.total)),
             note: format!("{} an answer", median.map_or_else(|| "–".to_owned(), grouped)),
         },
     ]
+}
+
+/// A number in a few characters: `206.5 M`.
+fn compact(number: u64) -> String {
+    match number {
+        0..1_000_000 => grouped(number),
+        1_000_000..1_000_000_000 => format!("{}.{} M", number / 1_000_000, number / 100_000 % 10),
+        _ => format!("{} M", grouped(number / 1_000_000)),
+    }
 }
 
 fn sections(report: &Report) -> Vec<Section> {
