@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::harness::{Folder, HttpServer, fixture, repository, suite};
 
 /// The folder of the installed clients.
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     let folder = std::env::var_os("JUDGES_DIR").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| repository().join("target/judges"));
     assert!(
@@ -20,7 +20,7 @@ fn installed() -> PathBuf {
 }
 
 /// Runs a judge; its verdict.
-fn judge(script: &str, args: &[String]) -> Value {
+pub(crate) fn judge(script: &str, args: &[String]) -> Value {
     let folder = installed();
     let interpreter = match script.rsplit('.').next() {
         Some("py") => folder.join("venv/bin/python"),

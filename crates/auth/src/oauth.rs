@@ -237,7 +237,7 @@ fn explain(kind: &ErrorKind) -> Cow<'static, str> {
         ErrorKind::InvalidIssuer => "the access token is of another issuer".into(),
         ErrorKind::InvalidAudience => "the access token is for another server (aud)".into(),
         ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => {
-            format!("the access token's `{claim}` is missing or malformed").into()
+            format!("the access token's claim {claim} is missing or malformed").into()
         }
         _ => "the access token is malformed".into(),
     }

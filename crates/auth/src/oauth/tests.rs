@@ -183,14 +183,14 @@ async fn wrong_aud() {
     ] {
         check(json!({}), json!({"aud": aud}), "another server").await;
     }
-    check(json!({}), json!({"aud": null}), "`aud` is missing").await;
-    check(json!({}), json!({"aud": {"x": 1}}), "`aud`").await;
+    check(json!({}), json!({"aud": null}), "claim aud is missing").await;
+    check(json!({}), json!({"aud": {"x": 1}}), "claim aud").await;
 }
 
 #[tokio::test]
 async fn wrong_iss() {
     check(json!({}), json!({"iss": "https://evil.example"}), "another issuer").await;
-    check(json!({}), json!({"iss": null}), "`iss` is missing").await;
+    check(json!({}), json!({"iss": null}), "claim iss is missing").await;
     let idp = Idp::start().await;
     let both = idp.token(json!({}), json!({"iss": [idp.issuer(), "https://evil.example"]}));
     assert!(refused(&idp.oauth(json!({}), &[]), &both).await.contains("another issuer"));
@@ -200,11 +200,11 @@ async fn wrong_iss() {
 async fn expired_or_not_yet_valid() {
     check(json!({}), json!({"exp": now() - 61}), "has expired").await;
     check(json!({}), json!({"exp": 0}), "has expired").await;
-    check(json!({}), json!({"exp": null}), "`exp` is missing").await;
-    check(json!({}), json!({"exp": "tomorrow"}), "`exp`").await;
-    check(json!({}), json!({"exp": (now() + 60).to_string()}), "`exp`").await;
+    check(json!({}), json!({"exp": null}), "claim exp is missing").await;
+    check(json!({}), json!({"exp": "tomorrow"}), "claim exp").await;
+    check(json!({}), json!({"exp": (now() + 60).to_string()}), "claim exp").await;
     check(json!({}), json!({"nbf": now() + 90}), "not count yet").await;
-    check(json!({}), json!({"nbf": "never"}), "`nbf`").await;
+    check(json!({}), json!({"nbf": "never"}), "claim nbf").await;
     let idp = Idp::start().await;
     let oauth = idp.oauth(json!({}), &[]);
     let late = idp.token(json!({}), json!({"exp": now() - 20, "nbf": now() + 20}));
