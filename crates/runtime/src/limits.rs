@@ -214,7 +214,7 @@ mod tests {
         count(at("2026-07-28T00:00:00Z")).await.expect("the first");
         count(at("2026-07-28T09:00:00Z")).await.expect("the second");
         let error = count(at("2026-07-28T23:59:00Z")).await.expect_err("the third");
-        assert_eq!((error.kind, error.retry_after), (Kind::Limited, Some(Duration::from_secs(60))));
+        assert_eq!((error.kind, error.retry_after), (Kind::Limited, Some(Duration::from_mins(1))));
         assert!(error.message.contains("2/day for t"), "{error:?}");
         count(at("2026-07-29T00:00:00Z")).await.expect("another day");
         Limits::new(1).count("ann", "t", limit).expect("not counted in memory, too");

@@ -58,8 +58,8 @@ fn describe(checked: &Checked, launcher: &Launcher, server: &Opened) {
         for entry in &entries {
             let decision = checked.policy.decide(&roles, entry.contract.name, None::<&Target>);
             let may = if decision.allowed { "yes" } else { "no" };
-            let cells = [shown(&name), entry.contract.name, may, &decision.rule];
-            calls.push(cells.map(str::to_owned).to_vec());
+            let row = [shown(&name), entry.contract.name, may, &decision.rule];
+            calls.push(row.map(str::to_owned).to_vec());
         }
     }
     table(&calls);
@@ -68,8 +68,8 @@ fn describe(checked: &Checked, launcher: &Launcher, server: &Opened) {
     for entry in entries.iter().filter(|entry| entry.contract.approval >= Approval::One) {
         let contract = &entry.contract;
         let mut row = |who: &str, rule: &str| {
-            let cells = [contract.name, &contract.approval.to_string(), who, rule];
-            asks.push(cells.map(str::to_owned).to_vec());
+            let words = [contract.name, &contract.approval.to_string(), who, rule];
+            asks.push(words.map(str::to_owned).to_vec());
         };
         let mut nobody = true;
         for (name, rule) in approvers(&checked.policy, contract.name, None) {

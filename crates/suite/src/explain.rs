@@ -144,54 +144,25 @@ fn explain(found: &Found<'_>, args: &ExplainArgs) -> anyhow::Result<Explained> {
     let who = whose::look_up(config, policy, &args.principal, &args.groups)?;
     let roles = who.role_names();
     let tool = args.tool.as_str();
-    let at = format!("/servers/{}/tools/{tool}", launcher.name);
-    let entries = opened.catalogue.tools().chain(opened.catalogue.prompt_entries());
-    let entry = entries.into_iter().find(|entry| entry.contract.name == tool);
-    let (target, invalid) = match entry {
+    let tightened = Tightened::new(found, tool)?;
+    let (target, invalid) = match tightened.entry {
         Some(entry) => target(opened, entry, &args.arguments)?,
         None => (None, None),
     };
-    let (listed, call) = match entry {
-        Some(_) => (
-            policy.decide(&roles, tool, None).into(),
-            policy.decide(&roles, tool, target.as_ref()).into(),
-        ),
-        None => {
-            let rule = format!("it is switched off ({})", config.locate(&format!("{at}/enabled")));
-            (Ruled { allowed: false, rule: rule.clone() }, Ruled { allowed: false, rule })
+    let decide = |target: Option<&Target>| {
+        if tightened.entry.is_some() {
+            return Ruled::from(policy.decide(&roles, tool, target));
         }
+        let at = config.locate(&tightened.pointer("enabled"));
+        Ruled { allowed: false, rule: format!("it is switched off ({at})") }
     };
-    let declared = opened.catalogue.declared(tool);
-    let declared = declared.ok_or_else(|| ToolError::internal("the tool is gone"))?;
-    let contract = entry.map_or(declared, |entry| &entry.contract);
-    let place = |key: &str| {
-        let pointer = format!("{at}/{key}");
-        config.raw(&pointer).map(|_| config.locate(&pointer).to_string())
-    };
-    let setting = |key: &str, show: &dyn Fn(&Contract) -> String| Setting {
-        value: show(contract),
-        declared: (show(contract) != show(declared)).then(|| show(declared)),
-        at: place(key),
-        about: None,
-    };
-    let mut limits = vec![setting("limit", &|contract| contract.limit.to_string())];
-    // A limit of a day counts beside the tool's own.
-    if entry.is_some_and(|entry| entry.limits().count() > 1) {
-        limits[0].declared = None;
-        let about = Some("the tool's own, which counts beside it".to_owned());
-        let value = declared.limit.to_string();
-        limits.push(Setting { value, declared: None, at: None, about });
-    }
-    if let Some(limit) = &opened.common.limit {
-        let about = Some(format!("for all tools of {} together", launcher.name));
-        let at = config.locate(&format!("/servers/{}/limit", launcher.name)).to_string();
-        limits.push(Setting { value: limit.clone(), declared: None, at: Some(at), about });
-    }
-    let approvers = if contract.approval >= Approval::One {
+    let (listed, call) = (decide(None), decide(target.as_ref()));
+    let approvers = if tightened.contract().approval >= Approval::One {
         approvers(policy, &who.subject, tool, target.as_ref())
     } else {
         Vec::new()
     };
+    let setting = |key: &str, show: fn(&Contract) -> String| tightened.setting(key, show);
     Ok(Explained {
         allowed: call.allowed && invalid.is_none(),
         server: launcher.name,
@@ -200,13 +171,71 @@ fn explain(found: &Found<'_>, args: &ExplainArgs) -> anyhow::Result<Explained> {
         call,
         target: target.map(|target| target.to_string()),
         invalid,
-        approval: setting("approval", &|contract| contract.approval.to_string()),
+        approval: setting("approval", |contract| contract.approval.to_string()),
         approvers,
-        limits,
-        timeout: setting("timeout", &|contract| format!("{} s", contract.timeout.as_secs())),
-        result: setting("tokens", &|contract| format!("{} tokens", contract.size.get())),
+        limits: tightened.limits(),
+        timeout: setting("timeout", |contract| format!("{} s", contract.timeout.as_secs())),
+        result: setting("tokens", |contract| format!("{} tokens", contract.size.get())),
         who,
     })
+}
+
+/// A tool as it was declared, and as servers.toml tightens it.
+struct Tightened<'a> {
+    found: &'a Found<'a>,
+    declared: &'a Contract,
+    /// Absent where it is switched off.
+    entry: Option<&'a Entry>,
+}
+
+impl<'a> Tightened<'a> {
+    fn new(found: &'a Found<'a>, tool: &str) -> Result<Self, ToolError> {
+        let catalogue = &found.opened.catalogue;
+        let declared = catalogue.declared(tool);
+        let declared = declared.ok_or_else(|| ToolError::internal("the tool is gone"))?;
+        let mut entries = catalogue.tools().chain(catalogue.prompt_entries());
+        let entry = entries.find(|entry| entry.contract.name == tool).map(AsRef::as_ref);
+        Ok(Self { found, declared, entry })
+    }
+
+    fn contract(&self) -> &Contract {
+        self.entry.map_or(self.declared, |entry| &entry.contract)
+    }
+
+    /// Where servers.toml would set a key of the tool.
+    fn pointer(&self, key: &str) -> String {
+        format!("/servers/{}/tools/{}/{key}", self.found.launcher.name, self.declared.name)
+    }
+
+    /// Where servers.toml sets something, if it does.
+    fn at(&self, pointer: &str) -> Option<String> {
+        let config = &self.found.checked.config;
+        config.raw(pointer).map(|_| config.locate(pointer).to_string())
+    }
+
+    fn setting(&self, key: &str, show: fn(&Contract) -> String) -> Setting {
+        let (value, own) = (show(self.contract()), show(self.declared));
+        let declared = (value != own).then_some(own);
+        Setting { value, declared, at: self.at(&self.pointer(key)), about: None }
+    }
+
+    fn limits(&self) -> Vec<Setting> {
+        let mut limits = vec![self.setting("limit", |contract| contract.limit.to_string())];
+        // A limit of a day counts beside the tool's own.
+        if self.entry.is_some_and(|entry| entry.limits().count() > 1) {
+            limits[0].declared = None;
+            let about = Some("the tool's own, which counts beside it".to_owned());
+            let value = self.declared.limit.to_string();
+            limits.push(Setting { value, declared: None, at: None, about });
+        }
+        let server = self.found.launcher.name;
+        if let Some(limit) = &self.found.opened.common.limit {
+            let about = Some(format!("for all tools of {server} together"));
+            let at = self.at(&format!("/servers/{server}/limit"));
+            limits.push(Setting { value: limit.clone(), declared: None, at, about });
+        }
+        limits
+    }
 }
 
 /// What a call with these arguments touches, or what its caller would read. Without arguments, a
@@ -231,8 +260,7 @@ fn approvers(
     tool: &str,
     target: Option<&Target>,
 ) -> Vec<Approver> {
-    let others = check::approvers(policy, tool, target);
-    others
+    check::approvers(policy, tool, target)
         .filter(|(name, _)| name == "*" || name != requester)
         .map(|(who, rule)| Approver { who, rule })
         .collect()

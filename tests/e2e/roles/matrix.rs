@@ -90,18 +90,18 @@ fn outcome(served: &Served, identity: &Identity, tool: &str, args: &Value) -> &'
 
 /// The matrix of one server as text.
 fn matrix(folder: &Folder, server: &str) -> String {
-    let served = Served::new(folder, server);
-    let tools: Vec<_> = served.ready.pipeline.catalogue().tools().cloned().collect();
+    let house = Served::new(folder, server);
+    let tools: Vec<_> = house.ready.pipeline.catalogue().tools().cloned().collect();
     let mut text = String::new();
     for (who, identity) in principals() {
-        let principal = served.ready.pipeline.principal(&identity);
+        let principal = house.ready.pipeline.principal(&identity);
         let (subject, roles) = (&principal.subject, principal.roles.join(" "));
         let _ = writeln!(text, "\n{who}: {subject} ({roles})");
-        let listed = served.listed(&identity);
+        let listed = house.listed(&identity);
         for entry in &tools {
             let name = entry.contract.name;
             for args in [fewest(entry)].into_iter().chain(more(name)) {
-                let called = outcome(&served, &identity, name, &args);
+                let called = outcome(&house, &identity, name, &args);
                 let is_listed = listed.contains(&name);
                 assert_eq!(is_listed, called != "-", "{who} {name}: the list and the call differ");
                 if called != "-" {

@@ -38,8 +38,11 @@ pub(super) fn render(explained: &Explained) -> String {
     }
     row("time", &explained.timeout.value, &origin(&explained.timeout));
     row("result", &explained.result.value, &origin(&explained.result));
-    let table: String = columns(&rows).lines().map(|line| format!("  {line}\n")).collect();
-    format!("{style}{}{style:#}\n{table}", headline(explained))
+    let mut text = format!("{style}{}{style:#}\n", headline(explained));
+    for line in columns(&rows).lines() {
+        text.push_str(&format!("  {line}\n"));
+    }
+    text
 }
 
 fn yes(allowed: bool) -> &'static str {
