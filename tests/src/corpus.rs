@@ -283,7 +283,7 @@ impl Month {
             match event {
                 Event::ApprovalGiven => told.principal = Some(&approver),
                 Event::Intent => {
-                    (told.call, told.arguments) = (record.call, record.arguments.take())
+                    (told.call, told.arguments) = (record.call, record.arguments.take());
                 }
                 _ => told.call = record.call,
             }

@@ -264,8 +264,8 @@ mod tests {
     #[test]
     fn a_line_longer_than_a_block_is_one_line() {
         let log = Log::new();
-        let long = format!("{{\"tool\":\"long\",\"x\":\"{}\"}}\n", "y".repeat(3 << 20));
-        log.write("a", "1", &(line("before", &second(1)) + &long + &line("after", &second(2))));
+        let huge = format!("{{\"tool\":\"long\",\"x\":\"{}\"}}\n", "y".repeat(3 << 20));
+        log.write("a", "1", &(line("before", &second(1)) + &huge + &line("after", &second(2))));
         let (tools, tally) = log.read(&Filters::default(), Order::Oldest, usize::MAX);
         assert_eq!((tools.len(), tally.unreadable), (3, 0), "{tools:?}");
     }

@@ -318,7 +318,7 @@ mod tests {
         let selection = Selection::new(&line.filters, now).expect("filters");
         let mut places = Vec::new();
         let unreadable = selection.each(LOG.as_bytes(), |start, line, _| {
-            assert!(LOG[start..].as_bytes().starts_with(line));
+            assert!(LOG.as_bytes()[start..].starts_with(line));
             places.push(LOG[..start].matches('\n').count() + 1);
         });
         (places, unreadable)
