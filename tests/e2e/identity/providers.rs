@@ -29,9 +29,11 @@ impl Provider {
             .spawn()
             .expect("the provider starts");
         let mut line = String::new();
-        let output = child.stdout.take().expect("its output");
-        BufReader::new(output).read_line(&mut line).expect("its first line");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        output.read_line(&mut line).expect("its first line");
         assert_eq!(line.trim(), "ready", "the provider is not installed: cargo xtask judges");
+        // It dies of a line that nobody takes.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Self { child, port }
     }
 
