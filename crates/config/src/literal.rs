@@ -24,7 +24,10 @@ fn walk(value: &Value, at: &str, key: Option<&str>, found: &mut Vec<(String, Str
             let reference = fields.len() == 1
                 && fields.keys().all(|name| matches!(name.as_str(), "env" | "file" | "credential"));
             for (name, value) in fields {
-                let key = if reference { None } else { Some(name.as_str()) };
+                // What a header holds is a credential more often than not, whatever its name.
+                let is_header = at.ends_with("/headers");
+                let name_or_kind = if is_header { "secret" } else { name.as_str() };
+                let key = if reference { None } else { Some(name_or_kind) };
                 walk(value, &format!("{at}/{}", crate::escape(name)), key, found);
             }
         }
@@ -77,6 +80,7 @@ mod tests {
         check(json!({"db_password": "hunter2"}), &["/db_password"]);
         check(json!({"API_KEY": "hunter2"}), &["/API_KEY"]);
         check(json!({"tokens": ["hunter2"]}), &["/tokens/0"]);
+        check(json!({"headers": {"x-key": "hunter2"}}), &["/headers/x-key"]);
         check(json!({"url": "postgres://me:hunter2@db/x"}), &["/url"]);
     }
 
@@ -87,6 +91,7 @@ mod tests {
             &[],
         );
         check(json!({"password": {"credential": "secret-name"}}), &[]);
+        check(json!({"headers": {"x-key": {"env": "KEY"}}}), &[]);
         check(json!({"url": "postgres://me@db/x", "site": "https://a.example/b:c@d"}), &[]);
         check(json!({"max_tokens": 5, "token_endpoint": "https://idp.example/token"}), &[]);
     }
