@@ -23,3 +23,4 @@ mod pipeline;
 mod robustness;
 mod roles;
 mod stdio;
+mod telemetry;

@@ -2,6 +2,7 @@
 
 mod http;
 pub mod idp;
+pub mod otlp;
 mod person;
 mod service;
 mod stdio;

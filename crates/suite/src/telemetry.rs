@@ -12,21 +12,21 @@ use serde::Deserialize;
 /// anyway.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     /// The OpenTelemetry collector, spoken to by OTLP over HTTP, such as "http://127.0.0.1:4318".
     #[serde(default)]
     #[schemars(length(max = 500), regex(pattern = r"^https?://"))]
-    pub otlp: Option<String>,
+    pub(crate) otlp: Option<String>,
     /// Headers that the collector asks for, such as `authorization = { env = "OTLP_TOKEN" }`: the
     /// whole value is the secret.
     #[serde(default)]
     #[schemars(length(max = 20))]
-    pub headers: BTreeMap<String, SecretRef>,
+    pub(crate) headers: BTreeMap<String, SecretRef>,
     /// What tells this installation from others, such as
     /// `"deployment.environment.name" = "production"`.
     #[serde(default)]
     #[schemars(length(max = 20))]
-    pub resource: BTreeMap<String, String>,
+    pub(crate) resource: BTreeMap<String, String>,
 }
 
 impl Telemetry {
