@@ -88,7 +88,12 @@ impl Operator {
         let (key, secret) = self.keys.make(new, &mut record)?;
         anstream::eprintln!("{GOOD}made{GOOD:#}  key:{} ({})", key.name, described(&key));
         anstream::eprintln!("It is shown this once; only its hash is kept.");
-        if self.policy.principal(&identity(&key.name, &key.person, &key.roles)).roles.is_empty() {
+        if self
+            .policy
+            .principal(&identity(&key.name, key.person.as_ref(), key.roles.as_ref()))
+            .roles
+            .is_empty()
+        {
             anstream::eprintln!(
                 "It has no role yet: give it one in [people], such as \"key:{}\" = [\"…\"].",
                 key.name
@@ -128,7 +133,7 @@ impl Operator {
                 bail!("role {}", contract::schema::unknown(role, &known));
             }
         }
-        let owner = self.policy.principal(&identity(&new.name, &None, &None)).subject;
+        let owner = self.policy.principal(&identity(&new.name, None, None)).subject;
         let Some(person) = &new.person else { return Ok(()) };
         let names = network::names(&self.config, "/people");
         let people: Vec<String> = names
@@ -146,7 +151,10 @@ impl Operator {
         if owner != format!("key:{}", new.name) && owner != *person {
             bail!("key:{} is {owner}'s in [people]; choose another name", new.name);
         }
-        let roles = self.policy.principal(&identity(&new.name, &new.person, &new.roles)).roles;
+        let roles = self
+            .policy
+            .principal(&identity(&new.name, new.person.as_ref(), new.roles.as_ref()))
+            .roles;
         if let (true, Some(given)) = (roles.is_empty(), &new.roles) {
             bail!(
                 "{person} has none of these roles, so the key could do nothing: {}",
@@ -181,10 +189,10 @@ impl Operator {
 }
 
 /// Who a key with this name, person and roles would be.
-fn identity(name: &str, person: &Option<String>, roles: &Option<Vec<String>>) -> Identity {
+fn identity(name: &str, person: Option<&String>, roles: Option<&Vec<String>>) -> Identity {
     Identity {
-        person: person.clone(),
-        only: roles.clone(),
+        person: person.cloned(),
+        only: roles.cloned(),
         ..Identity::new(format!("key:{name}"), Proof::ApiKey { key: name.to_owned() })
     }
 }

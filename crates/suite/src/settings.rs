@@ -145,7 +145,7 @@ pub struct Http {
     #[serde(default)]
     #[schemars(range(max = 1000))]
     pub sessions: usize,
-    /// The public address that clients call, such as "https://mcp.acme.example/docs/mcp": the
+    /// The public address that clients call, such as `https://mcp.acme.example/docs/mcp`: the
     /// audience of access tokens (RFC 8707); where the server listens, unless set.
     #[serde(default)]
     #[schemars(length(min = 8, max = 500))]

@@ -1,3 +1,5 @@
+//! Keys in real files, by more than one reader and writer.
+
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Tokens, right and wrong, against an issuer on a loopback port.
+
 use std::net::SocketAddr;
 use std::sync::Mutex;
 

@@ -1,3 +1,5 @@
+//! The issuer's keys, by an issuer whose answers and clock the test chooses.
+
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
