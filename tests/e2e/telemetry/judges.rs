@@ -191,7 +191,11 @@ fn numbers_are_what_was_called_in_both_formats_and_over_otlp() {
         let of_error = durations
             .iter()
             .filter(|point| error.is_some() || point["attributes"].get("error.type").is_none());
-        assert_eq!(sum(&of_error.copied().collect::<Vec<_>>(), &labels), u64::from(count), "{labels:?}");
+        assert_eq!(
+            sum(&of_error.copied().collect::<Vec<_>>(), &labels),
+            u64::from(count),
+            "{labels:?}"
+        );
     }
     assert_eq!(durations[0]["unit"], "s");
     assert!(durations[0]["bounds"].as_array().is_some_and(|bounds| bounds.contains(&json!(0.02))));
