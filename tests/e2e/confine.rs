@@ -28,6 +28,8 @@ impl Prey {
         folder.write("beside.txt", "beside servers.toml");
         folder.write("state/mail/records/one.jsonl", "of another server");
         folder.write("state/suite/records/one.jsonl", "of the operator");
+        folder.write("state/suite/keys/keys.json", "{\"keys\": []}");
+        folder.write("state/suite/checkpoint.key", "what signs the operator's log");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let socket = UnixListener::bind(folder.path("socket")).expect("a socket");
         Self { folder, listener, _socket: socket }
@@ -61,7 +63,9 @@ impl Prey {
             (self.at("list_folder", "state/mail"), REFUSED),
             (self.at("list_folder", "state"), REFUSED),
             (self.at("list_folder", "state/suite"), REFUSED),
-            (self.at("write_file", "state/suite/keys.json"), REFUSED),
+            (self.at("write_file", "state/suite/keys/keys.json"), REFUSED),
+            (self.at("read_file", "state/suite/checkpoint.key"), REFUSED),
+            (self.at("read_file", "state/suite/records/one.jsonl"), REFUSED),
             (self.at("remove_file", "state/mail/records/one.jsonl"), REFUSED),
             (self.at("read_file", "state/test/../mail/records/one.jsonl"), REFUSED),
             (self.at("symlink", "state/mail/records/one.jsonl"), REFUSED),

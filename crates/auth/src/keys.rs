@@ -175,9 +175,11 @@ struct Held {
 }
 
 impl Keys {
-    /// The keys in this folder (`state/suite`). Nothing is read yet.
-    pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), held: RwLock::default() }
+    /// The keys of the operator's folder (`state/suite`). They stand in a folder of their own,
+    /// `keys`, so that a server that reads them reads nothing else of the operator's. Nothing is
+    /// read yet.
+    pub fn new(operator: &Path) -> Self {
+        Self { folder: operator.join("keys"), held: RwLock::default() }
     }
 
     /// Whose key this is. Blanks around it are not part of it.

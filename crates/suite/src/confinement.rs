@@ -98,9 +98,9 @@ fn plan(config: &Config, launcher: &Launcher, folder: &Path) -> Plan {
     read.push(base.join("servers.d"));
     let mut write = needs.write;
     write.push(folder.to_owned());
-    // API keys and their pepper, which `suite keys` replaces. The operator's records are beside
-    // them, under names with random digits: unlisted, they stay out of reach.
-    let named = folder.with_file_name("suite");
+    // API keys and their pepper, which `suite keys` replaces. The operator's records, and the key
+    // that signs them, are beside this folder and out of reach.
+    let named = folder.with_file_name("suite").join("keys");
     let _ = state::private_folder(&named);
     Plan { read, named: vec![named], write, connect: needs.connect, execute: needs.execute }
 }
@@ -137,10 +137,10 @@ fn fetcher(source: &Source) -> anyhow::Result<Arc<Fetcher>> {
 
 /// The files of the configuration as the other process reads them now.
 pub(crate) fn files(source: &Source) -> Result<Option<Vec<ReadFile>>, Faults> {
-    let Some(fetcher) = &source.fetcher else { return Ok(None) };
-    let fetched = fetcher.fetch().map_err(|error| error.to_string());
+    let Some(other) = &source.fetcher else { return Ok(None) };
+    let answer = other.fetch().map_err(|error| error.to_string());
     let files =
-        fetched.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+        answer.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
     files.map(Some).map_err(|error| {
         let message = format!(
             "cannot be read again: the process that reads it for this one is gone ({error}); \

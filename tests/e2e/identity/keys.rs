@@ -103,7 +103,7 @@ fn a_missing_mangled_expired_or_made_up_key_is_refused() {
         assert!(!reply.body.contains(wrong.trim_start_matches("suite_")) || wrong == "suite_");
     }
     // The clock goes on, as the server sees it.
-    let path = folder.path("state/suite/keys.json");
+    let path = folder.path("state/suite/keys/keys.json");
     let kept = std::fs::read_to_string(&path).expect("the keys");
     let mut kept: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
     kept["keys"][0]["expires"] = json!("2020-01-01T00:00:00Z");
@@ -152,7 +152,7 @@ fn a_key_that_cannot_be_recorded_is_not_made() {
     folder.write("state/suite/records", "a file where the folder should be");
     let errors = fails(&folder, &["new", "laptop"]);
     assert!(errors.contains("No record, no call"), "{errors}");
-    assert!(!folder.path("state/suite/keys.json").exists());
+    assert!(!folder.path("state/suite/keys/keys.json").exists());
 }
 
 #[test]

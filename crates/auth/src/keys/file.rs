@@ -1,8 +1,8 @@
 //! The files: `keys.json`, the pepper that its hashes need, and the lock for whoever changes it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ring::hmac;
@@ -88,6 +88,11 @@ pub(super) fn write(folder: &Path, keys: Vec<Key>) -> Result<(), KeysError> {
 /// Whoever changes the keys holds this; the others wait.
 pub(super) fn lock(folder: &Path) -> Result<File, KeysError> {
     let path = folder.join("keys.lock");
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(KeysError::at(folder.to_owned()))?;
     let file = private(&path, false).map_err(KeysError::at(path.clone()))?;
     file.lock().map_err(KeysError::at(path))?;
     Ok(file)

@@ -36,7 +36,7 @@ fn the_files_hold_no_key_and_are_their_owners() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = make(&Keys::new(folder.path()), new("laptop"));
     for name in ["keys.json", "keys.pepper", "keys.lock"] {
-        let path = folder.path().join(name);
+        let path = folder.path().join("keys").join(name);
         let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
         let bytes = std::fs::read(&path).expect("read");
@@ -55,7 +55,8 @@ fn a_key_of_another_folder_is_unknown() {
     make(&keys, new("laptop"));
     assert!(refused(&keys, foreign.expose()).contains("unknown"));
     // The stolen list alone makes no key: its hashes need the pepper beside it.
-    std::fs::copy(there.path().join("keys.json"), here.path().join("keys.json")).expect("copied");
+    std::fs::copy(there.path().join("keys/keys.json"), here.path().join("keys/keys.json"))
+        .expect("copied");
     assert!(refused(&keys, foreign.expose()).contains("unknown"));
 }
 
@@ -140,7 +141,7 @@ fn keys_that_others_can_read_or_nobody_can_do_not_count() {
     let folder = tempfile::tempdir().expect("a folder");
     let keys = Keys::new(folder.path());
     let key = make(&keys, new("laptop"));
-    let path = folder.path().join("keys.json");
+    let path = folder.path().join("keys/keys.json");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("changed");
     assert!(matches!(keys.verify(key.expose()), Err(Refusal::Unavailable(_))));
     let error = keys.list().expect_err("exposed").to_string();
