@@ -23,9 +23,10 @@ pub(super) fn show(diagnosis: &Diagnosis) {
     for server in &diagnosis.servers {
         server.show();
     }
-    match diagnosis.ok {
-        true => anstream::println!("\n{GOOD}ok{GOOD:#}  what should hold holds"),
-        false => anstream::println!("\n{BAD}not ok{BAD:#}  see the remedies above"),
+    if diagnosis.ok {
+        anstream::println!("\n{GOOD}ok{GOOD:#}  what should hold holds");
+    } else {
+        anstream::println!("\n{BAD}not ok{BAD:#}  see the remedies above");
     }
 }
 
