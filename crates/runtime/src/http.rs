@@ -161,7 +161,9 @@ fn router(
     let config = config(&options, &address, at, stop);
     let service =
         StreamableHttpService::new(move || Ok(adapter.another()), Arc::clone(&sessions), config);
-    let mut protocol = Router::new().route_service(PATH, service).layer(from_fn_with_state(pipeline.clone(), body::explained));
+    let mut protocol = Router::new()
+        .route_service(PATH, service)
+        .layer(from_fn_with_state(pipeline.clone(), body::explained));
     protocol = protocol.merge(metrics::route(pipeline.clone(), hosts(&options, &address, at)));
     let mut open = Router::new();
     if let Some(authenticator) = options.authenticator {
