@@ -20,7 +20,7 @@ pub(super) fn examine(checked: &Checked, launcher: &Launcher) -> Result<Vec<Find
     let folder = assemble::folder(config, launcher.name)?;
     let operator = assemble::folder(config, "suite")?;
     let mut findings = Vec::new();
-    for folder in [&folder, &operator] {
+    for folder in [&folder, &operator, &operator.join("keys")] {
         findings.extend(exposed(folder, "700"));
         findings.extend(keys(folder).iter().filter_map(|key| exposed(key, "600")));
     }
