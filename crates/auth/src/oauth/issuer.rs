@@ -68,8 +68,11 @@ impl Issuer {
     /// The TCP ports that must be reachable, as far as the settings tell: 443 for addresses that
     /// only the metadata names.
     pub(super) fn ports(&self) -> Vec<u16> {
-        let own = self.identifier.parse().ok();
+        let own: Option<Uri> = self.identifier.parse().ok();
         let mut ports: Vec<u16> = own.iter().chain(&self.jwks).map(port).collect();
+        if self.jwks.is_none() && own.is_some_and(|own| own.scheme_str() == Some("https")) {
+            ports.push(443);
+        }
         ports.sort_unstable();
         ports.dedup();
         ports
@@ -240,6 +243,16 @@ mod tests {
                 "https://id.example:8443/.well-known/openid-configuration"
             ]
         );
+    }
+
+    #[test]
+    fn the_ports_are_those_of_the_issuer_and_its_keys() {
+        let ports = |issuer, jwks| Issuer::new(issuer, jwks, None).expect("an issuer").ports();
+        assert_eq!(ports("http://127.0.0.1:29400", None), [29400]);
+        assert_eq!(ports("http://localhost", Some("http://localhost:81/jwks")), [80, 81]);
+        assert_eq!(ports("https://id.example:8443/x", None), [443, 8443]);
+        let named = Some("https://id.example:8443/jwks");
+        assert_eq!(ports("https://id.example:8443", named), [8443]);
     }
 
     #[test]
