@@ -33,8 +33,9 @@ use crate::settings::Audit;
 /// The hidden command of the second process.
 pub(crate) const COMMAND: &str = "copy-checkpoints";
 
-/// How long one delivery may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one delivery may take. The last one comes after the process that served has ended:
+/// whoever waits for standard error to close waits for it, too.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens the places that `[audit]` names. Call it before the process is confined.
 pub(crate) fn destinations(config: &Config) -> anyhow::Result<Vec<Box<dyn Destination>>> {
@@ -149,10 +150,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// Waits for a delivery, but not for ever.
-fn within<T>(
-    runtime: &Runtime,
-    delivery: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
+fn within<T>(runtime: &Runtime, delivery: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let late = || io::Error::other(format!("it takes longer than {} s", PATIENCE.as_secs()));
     let timed = async { tokio::time::timeout(PATIENCE, delivery).await };
     runtime.block_on(timed).unwrap_or_else(|_| Err(late()))
@@ -221,8 +219,10 @@ impl Destination for Address {
     }
 }
 
-type HttpsClient =
-    Client<hyper_rustls::HttpsConnector<hyper_util::client::legacy::connect::HttpConnector>, String>;
+type HttpsClient = Client<
+    hyper_rustls::HttpsConnector<hyper_util::client::legacy::connect::HttpConnector>,
+    String,
+>;
 
 /// A client for one request: the next one is seconds away. Trusts whom the system trusts.
 fn client() -> io::Result<HttpsClient> {
