@@ -86,9 +86,10 @@ fn a_full_disk_refuses_calls_and_says_why_until_there_is_room() {
         .join(folder.path("state/test/records").strip_prefix("/").expect("absolute"));
     let lines: Vec<String> = std::fs::read_dir(&records)
         .expect("the records")
-        .flat_map(|entry| {
-            let text =
-                std::fs::read_to_string(entry.expect("a segment").path()).expect("a segment");
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .flat_map(|path| {
+            let text = std::fs::read_to_string(path).expect("a segment");
             text.lines().map(str::to_owned).collect::<Vec<_>>()
         })
         .collect();
