@@ -13,7 +13,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Telemetry {
-    /// The OpenTelemetry collector, spoken to by OTLP over HTTP, such as "http://127.0.0.1:4318".
+    /// The OpenTelemetry collector, spoken to by OTLP over HTTP, such as
+    /// <http://127.0.0.1:4318>.
     #[serde(default)]
     #[schemars(length(max = 500), regex(pattern = r"^https?://"))]
     pub(crate) otlp: Option<String>,

@@ -189,7 +189,7 @@ impl Metric {
         Self { fact, shape: Shape::Information, name, unit: "", prometheus: None, help }
     }
 
-    const fn as_prometheus(mut self, name: &'static str) -> Self {
+    const fn in_prometheus(mut self, name: &'static str) -> Self {
         self.prometheus = Some(name);
         self
     }
@@ -245,10 +245,10 @@ pub(crate) const METRICS: &[Metric] = &[
     Metric::information(Fact::Policy, "suite.policy", "The policy in force; always 1"),
     Metric::information(Fact::Build, "suite.build", "This program; always 1"),
     Metric::time(Fact::Started, "suite.started", "When it started, since 1970")
-        .as_prometheus("process_start_time"),
+        .in_prometheus("process_start_time"),
     Metric::time(Fact::Uptime, "process.uptime", "How long it has been running"),
     Metric::gauge(Fact::Memory, "process.memory.usage", "By", "Memory that is in use")
-        .as_prometheus("process_resident_memory"),
+        .in_prometheus("process_resident_memory"),
 ];
 
 /// Milliseconds as seconds, the unit of every time outside.

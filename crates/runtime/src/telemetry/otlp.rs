@@ -90,7 +90,9 @@ impl Otlp {
             .with_reader(PeriodicReader::builder(metrics).with_interval(INTERVAL).build())
             .build();
         let meter = meters.meter_with_scope(scope());
-        METRICS.iter().for_each(|metric| observe(&meter, metric, numbers));
+        for metric in METRICS {
+            observe(&meter, metric, numbers);
+        }
         let durations = meter
             .f64_histogram(DURATION)
             .with_description(DURATION_HELP)
