@@ -83,6 +83,8 @@ fn an_expired_key_ends() {
     let future = SystemTime::now() + Duration::from_hours(1);
     let key = make(&keys, NewKey { expires: Some(future), ..new("young") });
     keys.verify(key.expose()).expect("it counts");
+    keys.revoke("young", None, &mut |_| Ok(())).expect("revoked");
+    assert!(refused(&keys, key.expose()).contains("young was revoked"), "before its time");
 }
 
 #[test]
