@@ -121,6 +121,34 @@ fn a_log_is_verified_while_it_is_written_and_after_a_kill() {
 }
 
 #[test]
+fn a_call_killed_between_intent_and_outcome_is_told_as_such() {
+    let folder = Folder::fixture("");
+    let mut session = Session::start(&fixture(), "test", &folder.config());
+    let arguments = json!({"text": "x", "millis": 60_000, "reason": "killed in the middle"});
+    let params = json!({"name": "test_slow_draft", "arguments": arguments});
+    session.post_modern("tools/call", params);
+    until("the intent is recorded", || {
+        folder.records("test").iter().any(|record| record["event"] == "intent").then_some(())
+    });
+    let (report, code) = verify(&folder, &[]);
+    assert_eq!((kinds(&report, "notices").len(), code), (0, Some(0)), "it runs: {report}");
+    session.signal("KILL");
+    session.wait();
+    let told = || {
+        let (report, code) = verify(&folder, &[]);
+        assert_eq!((kinds(&report, "findings").len(), code), (0, Some(0)), "{report}");
+        let notices = report["notices"].as_array().expect("a list").clone();
+        let open = notices.into_iter().find(|one| one["kind"] == "open_intent");
+        let what = open.expect("an open intent")["what"].to_string();
+        assert!(what.contains("test_slow_draft") && what.contains("may or may not"), "{what}");
+    };
+    told();
+    serve(&folder, 1);
+    told();
+    assert!(stdout(&audit(&folder, &["verify"])).contains("note"));
+}
+
+#[test]
 fn copies_in_a_file_show_that_the_log_was_rewritten_or_is_gone() {
     let folder = Folder::fixture("[audit]\nfile = \"kept.txt\"\n");
     serve(&folder, 3);

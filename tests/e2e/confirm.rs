@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use tests::harness::{Folder, HANG, Service, Session, approval, fixture, text};
 
 fn folder(service: &Service, extra: &str) -> Folder {
-    let folder = Folder::fixture(&format!("service = {}\n{extra}", service.port()));
-    folder
+    Folder::fixture(&format!("service = {}\n{extra}", service.port()))
 }
 
 fn deed(what: &str) -> Value {

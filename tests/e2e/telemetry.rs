@@ -118,7 +118,7 @@ fn a_collector_that_refuses_changes_nothing() {
     std::thread::spawn(move || {
         use std::io::{Read as _, Write as _};
         for mut stream in listener.incoming().flatten() {
-            let _ = stream.read(&mut [0; 64 << 10]);
+            let _ = stream.read(&mut [0; 8 << 10]);
             let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
         }
     });

@@ -9,6 +9,7 @@
 
 mod audit;
 mod http;
+mod log;
 pub mod measures;
 mod numbers;
 mod process;

@@ -106,7 +106,7 @@ pub fn records_of(folder: &Path, call: &str) -> Result<Vec<(PathBuf, u64)>, Stat
     for segment in read::segments(&folder.join("records"))? {
         let mut lines = Lines::open(&segment)?;
         while let Some(line) = lines.next_line()? {
-            if !line.is_torn && read::call(line.bytes) == call {
+            if !line.is_torn && read::call_of(line.bytes) == call {
                 found.push((segment.clone(), line.number));
             }
         }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::StateError;
 
 pub use lines::{Lines, RawLine, time};
-pub(crate) use lines::{call, number};
+pub(crate) use lines::{call_of, number};
 pub use merge::for_each_line;
 
 /// The last `count` records of a folder, oldest first, over all its segments. Torn lines are

@@ -2,8 +2,8 @@
 
 mod reading;
 
-mod export;
 pub(crate) mod copy;
+mod export;
 mod prove;
 mod report;
 mod search;

@@ -10,7 +10,8 @@ use config::Faults;
 use crate::assemble::{AssembleError, Source};
 use crate::terminal::BAD;
 use crate::{
-    Launcher, approvals, audit, call, check, demo, doctor, explain, keys, logging, schemas, serve, tools,
+    Launcher, approvals, audit, call, check, demo, doctor, explain, keys, logging, schemas, serve,
+    tools,
 };
 
 /// MCP servers an enterprise can put in front of its agents: one narrowly scoped server per
@@ -41,6 +42,7 @@ struct Place {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 enum Command {
     /// Validate the configuration, and explain who may call what
     Check,
@@ -60,20 +62,20 @@ enum Command {
     Call(call::CallArgs),
     /// Read and check the log, over all servers
     Audit(audit::AuditArgs),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// List, show, approve or deny what waits for a person
     #[command(subcommand)]
     Approvals(approvals::Command),
     /// Show what the kernel enforces for each server, proved by trying
     Doctor(doctor::DoctorArgs),
-    /// Make, list and revoke API keys
-    #[command(subcommand)]
-    Keys(keys::Command),
     /// Show the main job on embedded defaults: no key, no network, nothing left behind
     Demo,
-    /// Write the committed schemas: servers.schema.json and tools/<server>.json
     /// Copy checkpoints to where `[audit]` says; started by a server, not by people
     #[command(hide = true)]
     CopyCheckpoints,
+    /// Write the committed schemas: servers.schema.json and tools/<server>.json
     #[command(hide = true)]
     Schemas {
         /// The folder
@@ -118,8 +120,8 @@ pub fn main(launchers: &'static [Launcher]) -> ExitCode {
         }
         Ok(Command::Doctor(args)) => finish(name, doctor::run(&source, launchers, &args)),
         Ok(Command::Keys(command)) => finish(name, keys::run(&source, launchers, command)),
-        Ok(Command::Demo) => finish(name, demo::run()),
         Ok(Command::CopyCheckpoints) => finish(name, audit::copy::run()),
+        Ok(Command::Demo) => finish(name, demo::run()),
         Ok(Command::Schemas { folder }) => finish(name, schemas::run(&source, launchers, &folder)),
         Err(error) => error.exit(),
     }

@@ -50,7 +50,7 @@ pub struct Approvals {
     #[serde(default)]
     #[schemars(length(min = 2, max = 20))]
     pub within: Option<String>,
-    /// The page where people decide, such as "https://suite.acme.example/approvals": offered to
+    /// The page where people decide, such as <https://suite.acme.example/approvals>: offered to
     /// hosts that can open it, with the approval's identity added to it.
     #[serde(default)]
     #[schemars(length(max = 500), regex(pattern = r"^https?://"))]

@@ -9,14 +9,14 @@ use super::http::{CONNECTIONS, load, request};
 use super::numbers::{count, median, micros, percentile};
 use super::process::{Process, Session, Subject, legacy, line, modern};
 use super::report::{Limit, Row};
-use super::{Effort, audit, redaction};
+use super::{Effort, audit, log, redaction};
 use crate::harness::{Folder, repository};
 
 /// A group of figures.
 type Measure = fn(Effort) -> Result<Vec<Row>>;
 
 /// All of them, in the order in which they are measured.
-const MEASURES: [(&str, Measure); 7] = [
+const MEASURES: [(&str, Measure); 8] = [
     ("start", start),
     ("call", call),
     ("http", http),
@@ -24,6 +24,7 @@ const MEASURES: [(&str, Measure); 7] = [
     ("docs", docs),
     ("redaction", redaction::redact),
     ("audit", audit::audit),
+    ("log", log::log),
 ];
 
 /// The names by which figures can be asked for.

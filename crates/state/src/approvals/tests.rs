@@ -1,3 +1,5 @@
+//! Each step of an approval, on a real database.
+
 use std::sync::Arc;
 
 use contract::Proof;

@@ -1,3 +1,5 @@
+//! Writing, rotating and going on with segments.
+
 use contract::record::{Event, Record};
 
 use super::*;

@@ -104,7 +104,7 @@ pub fn time(line: &[u8]) -> &str {
 }
 
 /// The id of a record's call, without parsing it; empty where there is none.
-pub(crate) fn call(line: &[u8]) -> &str {
+pub(crate) fn call_of(line: &[u8]) -> &str {
     text_field(line, b"\"call\":\"")
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::claims::Server;
 use super::{Finding, Kind};
-use crate::read::{Lines, RawLine, call};
+use crate::read::{Lines, RawLine, call_of};
 
 /// The size from which a segment is followed by another of the same process, in bytes.
 const FULL: u64 = 64 << 20;
@@ -53,7 +53,7 @@ impl Intents {
         if !may_be_intent && self.waiting.is_empty() {
             return;
         }
-        let is_of_one = self.waiting.contains_key(call(line.bytes));
+        let is_of_one = self.waiting.contains_key(call_of(line.bytes));
         if !may_be_intent && !is_of_one && !is_in(line.bytes, r#""event":"started""#) {
             return;
         }
@@ -126,7 +126,7 @@ fn look_for(calls: &mut BTreeSet<&str>, segment: &Path) {
     while !calls.is_empty()
         && let Ok(Some(line)) = lines.next_line()
     {
-        let call = call(line.bytes);
+        let call = call_of(line.bytes);
         if !call.is_empty() && is_in(line.bytes, r#""event":"call""#) {
             calls.remove(call);
         }

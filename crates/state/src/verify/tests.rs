@@ -1,3 +1,5 @@
+//! Every kind of tampering, and that it is found.
+
 use std::path::{Path, PathBuf};
 
 use contract::record::{Event, Record};

@@ -11,7 +11,7 @@ use super::folders;
 
 /// Prints a proof that one record is in the log: the record, its Merkle audit path (RFC 6962) and
 /// the signed checkpoint. Whoever has the server's public key verifies it without the log and
-/// without this program: docs/verify_inclusion.py does.
+/// without this program: `docs/verify_inclusion.py` does.
 #[derive(Args)]
 pub(crate) struct ProveArgs {
     /// The server
