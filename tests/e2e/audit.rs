@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tests::harness::{Folder, HANG, Session, fixture, repository};
+use tests::harness::{Folder, HANG, HttpServer, Session, fixture, repository, text};
 
 /// `suite audit …` on a folder.
 fn audit(folder: &Folder, arguments: &[&str]) -> Output {
@@ -118,6 +118,17 @@ fn a_log_is_verified_while_it_is_written_and_after_a_kill() {
     let (report, code) = verify(&folder, &[]);
     assert_eq!(code, Some(0), "{report}");
     assert_eq!(report["records"], report["covered"], "{report}");
+}
+
+#[test]
+fn a_server_over_http_signs_everything_at_its_end() {
+    let folder = Folder::fixture("");
+    let server = HttpServer::start(&fixture(), "test", &folder.config());
+    let call = json!({"name": "test_echo", "arguments": {"text": "signed"}});
+    assert_eq!(text(&server.request("tools/call", call).json()), "signed");
+    assert!(server.stop().success());
+    let (report, code) = verify(&folder, &[]);
+    assert_eq!((report["records"] == report["covered"], code), (true, Some(0)), "{report}");
 }
 
 #[test]
@@ -293,12 +304,12 @@ fn a_proof_of_a_record_holds_without_the_program_and_a_changed_one_does_not() {
         let (code, said) = python(&folder, &proof, key);
         assert_eq!(code, Some(1), "{pointer}: {said}");
     };
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
-    changed("/record", &|record| json!(text(record).replace("call 4", "call 5")));
+    let said = |value: &Value| value.as_str().expect("text").to_owned();
+    changed("/record", &|record| json!(said(record).replace("call 4", "call 5")));
     changed("/index", &|index| json!(index.as_u64().expect("a number") - 1));
     changed("/path", &|path| json!(path.as_array().expect("a list")[1..]));
     changed("/path/0", &|_| proof["path"][1].clone());
-    changed("/checkpoint", &|note| json!(text(note).replacen("\n15\n", "\n16\n", 1)));
+    changed("/checkpoint", &|note| json!(said(note).replacen("\n15\n", "\n16\n", 1)));
     let other = Folder::fixture("");
     serve(&other, 1);
     let foreign = std::fs::read_to_string(other.path("state/test/checkpoint.pub")).expect("a key");

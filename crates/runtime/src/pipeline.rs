@@ -285,6 +285,8 @@ impl Pipeline {
         let written = self.inner.log.append_durable(&mut record);
         self.inner.telemetry.record(Event::Stopped, written.is_ok());
         self.inner.telemetry.look(&self.inner.store).await;
+        // Tasks that are not waited for may hold the log beyond the end of the process.
+        self.inner.log.settle();
         self.inner.telemetry.stop().await;
         written.map(drop)
     }

@@ -52,6 +52,7 @@ pub struct Log {
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
+    settled: Condvar,
     key: Arc<SigningKey>,
 }
 
@@ -60,6 +61,9 @@ struct State {
     segment: Segment,
     due: Due,
     is_closing: bool,
+    /// How often [`Log::settle`] was asked for, and up to which time it is done.
+    asked: u64,
+    settled: u64,
 }
 
 /// What is to be done for written records, and when. Nothing is due while nothing is written.
@@ -92,8 +96,8 @@ impl Log {
             None => Segment::begin(folder, server, &key, None)?,
         };
         let due = Due { sync: Some(Instant::now() + SYNC), ..Due::default() };
-        let state = Mutex::new(State { segment, due, is_closing: false });
-        let shared = Arc::new(Shared { state, wake: Condvar::new(), key });
+        let state = Mutex::new(State { segment, due, is_closing: false, asked: 0, settled: 0 });
+        let shared = Arc::new(Shared { state, wake: Condvar::new(), settled: Condvar::new(), key });
         let for_thread = Arc::clone(&shared);
         let copies = Copies::new(destinations);
         let worker = std::thread::Builder::new()
@@ -116,6 +120,18 @@ impl Log {
         // Others may write meanwhile: what they wait for comes to the disk in one go.
         file.sync_data().map_err(|source| StateError { path: self.path(), source })?;
         Ok(sequence)
+    }
+
+    /// Brings what is written to the disk, signs it and copies the checkpoint, now; what fails is
+    /// logged. For the end of a process, which may not wait until nobody holds the log any more.
+    pub fn settle(&self) {
+        let mut state = self.shared.lock();
+        state.asked += 1;
+        let asked = state.asked;
+        self.shared.wake.notify_one();
+        while state.settled < asked {
+            state = self.shared.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// The segment that is written now.
@@ -143,6 +159,13 @@ pub(crate) fn home(folder: &Path) -> (&Path, &str) {
     (home, home.file_name().and_then(|name| name.to_str()).unwrap_or("log"))
 }
 
+impl State {
+    /// Whether what is due later is to be done now.
+    fn is_hurried(&self) -> bool {
+        self.is_closing || self.settled < self.asked
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -163,7 +186,7 @@ impl Shared {
         loop {
             let due = state.due;
             let next = [due.sync, due.seal, due.copy].into_iter().flatten().min();
-            if state.is_closing {
+            if state.is_hurried() {
                 return state;
             }
             let Some(next) = next else {
@@ -210,8 +233,9 @@ impl<'a> Worker<'a> {
         let mut state = self.shared.lock();
         loop {
             state = self.shared.wait(state);
-            let (now, is_closing) = (Instant::now(), state.is_closing);
-            let is_now = |at: Instant| is_closing || at <= now;
+            let (now, is_closing, asked) = (Instant::now(), state.is_closing, state.asked);
+            let is_hurried = state.is_hurried();
+            let is_now = |at: Instant| is_hurried || at <= now;
             let due = &mut state.due;
             let sync = due.sync.take_if(|at| is_now(*at)).is_some();
             let seal =
@@ -240,6 +264,10 @@ impl<'a> Worker<'a> {
                 return;
             }
             state = self.shared.lock();
+            if state.settled < asked {
+                state.settled = asked;
+                self.shared.settled.notify_all();
+            }
             state.due.seal = state.due.seal.or(later.seal);
             state.due.copy = state.due.copy.or(later.copy);
         }

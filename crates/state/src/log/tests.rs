@@ -139,6 +139,8 @@ fn checkpoints_are_signed_and_copied_while_the_log_is_open_and_at_its_end() {
     assert_eq!(Checkpoint::unverified(&open).expect("a checkpoint").size, 1);
     note(&log);
     log.append_durable(&mut Record::new(Event::Intent, "docs")).expect("written");
+    log.settle();
+    assert_eq!(checkpoint(&path).size, 3, "while others may still hold the log");
     drop(log);
     let last = receive.iter().last().expect("a copy at the end");
     assert_eq!(last, std::fs::read_to_string(checkpoint_path(&path)).expect("the checkpoint"));
