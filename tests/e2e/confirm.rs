@@ -261,3 +261,25 @@ fn a_host_that_opens_pages_is_sent_to_the_page() {
     assert!(text(&answer).contains(url), "{answer}");
     assert!(service.lines().is_empty());
 }
+
+#[test]
+fn a_form_that_nobody_answers_in_time_has_no_effect() {
+    let service = Service::start();
+    let folder = folder(&service, "[approvals]\nwithin = \"1s\"\n");
+    let mut session = Session::start(&fixture(), "test", &folder.config());
+    session.legacy(
+        "initialize",
+        json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "e2e", "version": "1"}}),
+    );
+    session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+    let id = session
+        .post("tools/call", json!({"name": "test_deed_confirm", "arguments": deed("silence")}));
+    let asked = session.receive().expect("a question");
+    assert_eq!(asked["method"], "elicitation/create");
+    let came = session.answer(id);
+    assert!(text(&came).starts_with("approval_needed: "), "{came}");
+    let yes = json!({"action": "accept", "content": {"decision": "yes"}});
+    session.send(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": yes}).to_string());
+    session.request("tools/list", json!({}));
+    assert!(service.lines().is_empty(), "a late yes is none");
+}

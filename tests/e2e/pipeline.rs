@@ -202,3 +202,39 @@ fn a_forged_request_state_is_refused_and_recorded() {
     let record = last(&folder);
     assert_eq!((&record["outcome"], &record["tool"]), (&json!("invalid"), &json!("test_echo")));
 }
+
+#[test]
+fn records_keep_what_the_client_claims_and_only_a_digest_where_the_rule_says_so() {
+    let extra = "tools.test_echo.record = \"digest\"\n";
+    let folder = roles("tools = [\"test_*\"]", extra);
+    let mut session = Session::start(&fixture(), "test", &folder.config());
+    let mut meta = tests::harness::meta();
+    meta["traceparent"] = json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    meta["suite/user-request"] = json!("tell me a secret");
+    let args = json!({"text": "kept out of the log"});
+    let id =
+        session.post("tools/call", json!({"name": "test_echo", "arguments": args, "_meta": meta}));
+    assert_eq!(text(&session.answer(id)), "kept out of the log");
+    let record = last(&folder);
+    assert!(
+        record.get("arguments").is_none() && !record.to_string().contains("kept out"),
+        "{record}"
+    );
+    assert!(
+        record["arguments_digest"].as_str().is_some_and(|digest| digest.len() == 64),
+        "{record}"
+    );
+    assert_eq!(record["claimed"]["user_request"], "tell me a secret");
+    assert_eq!(
+        record["claimed"]["trace"],
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    );
+    assert_eq!(record["claimed"]["reason"], "not supplied");
+    assert!(record["policy"].as_str().is_some_and(|digest| digest.len() == 64), "{record}");
+    let started = folder.records("test").into_iter().find(|record| record["event"] == "started");
+    let started = started.expect("a start");
+    assert!(
+        started["detail"].as_str().is_some_and(|detail| detail.contains("for stdio; confined: ")),
+        "{started}"
+    );
+}

@@ -45,7 +45,7 @@ impl Served {
         let launcher = LAUNCHERS.iter().find(|launcher| launcher.name == server).expect("a server");
         let checked = check(&source, LAUNCHERS, Some(server));
         let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
-        let ready = runtime.block_on(ready(checked, launcher, Vec::new()));
+        let ready = runtime.block_on(ready(checked, launcher, Vec::new(), String::new()));
         Self { runtime, ready: ready.unwrap_or_else(|error| panic!("{error}")) }
     }
 

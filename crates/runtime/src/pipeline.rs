@@ -140,6 +140,8 @@ pub struct Parts {
     pub key: [u8; 32],
     /// How many calls run at a time.
     pub in_flight: usize,
+    /// What the record of the start says: what is served, how, and what confines the process.
+    pub started: String,
     /// Approvals and effects that happen once.
     pub store: Store,
     /// Whether a credential still counts: asked of approvers before their call runs.
@@ -222,7 +224,7 @@ impl Pipeline {
             catalogue: parts.catalogue,
         };
         let pipeline = Self { inner: Arc::new(inner) };
-        pipeline.note(Event::Started, None)?;
+        pipeline.note(Event::Started, Some(&parts.started))?;
         if parts.collector.is_some() {
             pipeline.keep_looking();
         }
@@ -283,10 +285,10 @@ impl Pipeline {
         let mut record = Record::new(Event::Stopped, self.inner.catalogue.server);
         record.policy = Some(&rules.digest);
         let written = self.inner.log.append_durable(&mut record);
-        self.inner.telemetry.record(Event::Stopped, written.is_ok());
-        self.inner.telemetry.look(&self.inner.store).await;
         // Tasks that are not waited for may hold the log beyond the end of the process.
         self.inner.log.settle();
+        self.inner.telemetry.record(Event::Stopped, written.is_ok());
+        self.inner.telemetry.look(&self.inner.store).await;
         self.inner.telemetry.stop().await;
         written.map(drop)
     }

@@ -258,6 +258,7 @@ pub async fn ready(
     checked: Checked,
     launcher: &Launcher,
     copies: Vec<Box<dyn Destination>>,
+    started: String,
 ) -> Result<Ready, AssembleError> {
     let Checked { config, policy } = checked;
     let rules = rules(&config, policy, launcher.name)?;
@@ -275,6 +276,7 @@ pub async fn ready(
         redactor,
         key,
         in_flight: common.in_flight,
+        started,
         store: Store::new(&folder),
         still_valid: still_valid(&config)?,
         collector,

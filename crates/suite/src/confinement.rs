@@ -35,6 +35,13 @@ pub(crate) struct Confined {
     pub(crate) held: Held,
 }
 
+impl Confined {
+    /// What the record of the start says.
+    pub(crate) fn started(&self, how: &str) -> String {
+        format!("suite {} for {how}; {}", env!("CARGO_PKG_VERSION"), self.held)
+    }
+}
+
 /// What the process is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {

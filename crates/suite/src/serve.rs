@@ -26,6 +26,7 @@ pub(crate) fn run(
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let seen = Seen::now(&source.path);
     let confined = confinement::enter(source, launchers, launcher, purpose)?;
+    let started = confined.started(if address.is_some() { "HTTP" } else { "stdio" });
     let config = &confined.checked.config;
     let reload = Reload::new(confined.source, launchers, launcher.name, seen, config);
     // One client on a pair of pipes needs one thread; many clients want them all.
@@ -40,7 +41,7 @@ pub(crate) fn run(
         .context("the async runtime did not start")?;
     let code = runtime.block_on(async {
         let hangup = reload::on_hangup().context("signals cannot be caught")?;
-        let ready = ready(confined.checked, launcher, confined.copies).await?;
+        let ready = ready(confined.checked, launcher, confined.copies, started).await?;
         let stop = Stop::on_signals().context("signals cannot be caught")?;
         tokio::spawn(reload.watch(ready.pipeline.clone(), hangup));
         match confined.network {

@@ -267,9 +267,11 @@ impl Call {
         let guarded = Guarded { channel, redactor: self.pipeline.inner.redactor.clone() };
         let key = format!("approval-{}", stored.id);
         let asked = guarded.ask(BTreeMap::from([(key.clone(), question)]));
+        // An answer after the approval's time would count for nothing.
+        let patience = FORM_WITHIN.min(self.rules.approval_within);
         let answered = tokio::select! {
             biased;
-            answered = tokio::time::timeout(FORM_WITHIN, asked) => answered,
+            answered = tokio::time::timeout(patience, asked) => answered,
             () = self.caller.cancelled.cancelled() => return Err(Failure::Abandoned),
         };
         match answered {
