@@ -8,6 +8,7 @@
 //! [`report`].
 
 mod audit;
+mod governance;
 mod http;
 mod log;
 pub mod measures;

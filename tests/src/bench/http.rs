@@ -22,13 +22,16 @@ pub(super) struct Load {
 }
 
 /// One request, ready to be sent.
-pub(super) fn request(address: SocketAddr, body: &Value) -> Vec<u8> {
+pub(super) fn request(address: SocketAddr, body: &Value, token: Option<&str>) -> Vec<u8> {
     let body_text = body.to_string();
     let mut head = format!(
         "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
          accept: application/json, text/event-stream\r\ncontent-length: {}\r\n",
         body_text.len()
     );
+    if let Some(token) = token {
+        head.push_str(&format!("authorization: Bearer {token}\r\n"));
+    }
     let version = &body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
     match version.as_str() {
         Some(version) => {
@@ -43,17 +46,22 @@ pub(super) fn request(address: SocketAddr, body: &Value) -> Vec<u8> {
     format!("{head}\r\n{body_text}").into_bytes()
 }
 
-/// Sends `request` `calls` times over all connections together.
-pub(super) fn load(address: SocketAddr, request: &[u8], calls: usize) -> Result<Load> {
+/// Sends `request` `calls` times over this many connections together.
+pub(super) fn load(
+    address: SocketAddr,
+    request: &[u8],
+    calls: usize,
+    connections: usize,
+) -> Result<Load> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut streams = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..connections {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             streams.push(stream);
         }
-        let share = calls.div_ceil(CONNECTIONS);
+        let share = calls.div_ceil(connections);
         let began = Instant::now();
         let mut clients = Vec::new();
         for stream in streams {
@@ -63,7 +71,7 @@ pub(super) fn load(address: SocketAddr, request: &[u8], calls: usize) -> Result<
         for client in clients {
             times.extend(client.await??);
         }
-        let rate = super::numbers::count(share * CONNECTIONS) / began.elapsed().as_secs_f64();
+        let rate = super::numbers::count(share * connections) / began.elapsed().as_secs_f64();
         Ok(Load { rate, times })
     })
 }

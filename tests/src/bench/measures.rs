@@ -9,17 +9,18 @@ use super::http::{CONNECTIONS, load, request};
 use super::numbers::{count, median, micros, percentile};
 use super::process::{Process, Session, Subject, legacy, line, modern};
 use super::report::{Limit, Row};
-use super::{Effort, audit, log, redaction};
+use super::{Effort, audit, governance, log, redaction};
 use crate::harness::{Folder, repository};
 
 /// A group of figures.
 type Measure = fn(Effort) -> Result<Vec<Row>>;
 
 /// All of them, in the order in which they are measured.
-const MEASURES: [(&str, Measure); 8] = [
+const MEASURES: [(&str, Measure); 9] = [
     ("start", start),
     ("call", call),
     ("http", http),
+    ("governance", governance::governance),
     ("memory", memory),
     ("docs", docs),
     ("redaction", redaction::redact),
@@ -60,7 +61,7 @@ pub(super) fn row(
     Row { what: what.into(), unit, ours, floor, limits: limits.to_vec() }
 }
 
-fn echo() -> Value {
+pub(super) fn echo() -> Value {
     json!({"name": "test_echo", "arguments": {"text": "hello"}})
 }
 
@@ -204,7 +205,8 @@ fn http(effort: Effort) -> Result<Vec<Row>> {
         for round in 0..=effort.rounds {
             for ((process, address), rounds) in servers.iter().zip(&mut rounds) {
                 let before = process.cpu()?;
-                let load = load(*address, &request(*address, &body), effort.calls)?;
+                let load =
+                    load(*address, &request(*address, &body, None), effort.calls, CONNECTIONS)?;
                 // The first round warms up.
                 if round > 0 {
                     rounds.rate.push(load.rate);
@@ -238,9 +240,9 @@ fn memory(effort: Effort) -> Result<Vec<Row>> {
     };
     let over_http = |subject: &Subject| -> Result<f64> {
         let (process, address): (Process, _) = subject.start_http()?;
-        load(address, &request(address, &message), early)?;
+        load(address, &request(address, &message, None), early, CONNECTIONS)?;
         let before = process.memory()?;
-        load(address, &request(address, &message), late)?;
+        load(address, &request(address, &message, None), late, CONNECTIONS)?;
         Ok(process.memory()? - before)
     };
     let folder = one_tool();
