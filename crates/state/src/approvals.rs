@@ -11,6 +11,8 @@
 //! decide is policy's matter and asked before; that nobody decides on an own call, and no subject
 //! twice, is kept here.
 
+use std::collections::BTreeMap;
+
 use contract::{Approval, Identity, Preview, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -264,10 +266,7 @@ impl Store {
         .fetch_optional(&mut **transaction)
         .await
         .map_err(self.fault())?;
-        match row {
-            Some(row) => self.stored(transaction, &row).await.map(Some),
-            None => Ok(None),
-        }
+        Ok(self.all(transaction, row.into_iter().collect()).await?.pop())
     }
 
     /// The approvals whose identity begins with `prefix`, at most two.
@@ -297,16 +296,30 @@ impl Store {
         self.all(&mut transaction, rows).await
     }
 
+    /// The approvals of these rows, with their decisions.
     async fn all(
         &self,
         transaction: &mut Transaction<'_, Sqlite>,
         rows: Vec<SqliteRow>,
     ) -> Result<Vec<Stored>, StateError> {
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            found.push(self.stored(transaction, &row).await?);
+        let ids: Vec<String> = rows.iter().map(|row| row.get("id")).collect();
+        let found = sqlx::query(
+            "SELECT approval, subject, identity, yes, reason, time FROM decisions
+             WHERE approval IN (SELECT value FROM json_each(?)) ORDER BY time, subject",
+        )
+        .bind(serde_json::to_string(&ids).unwrap_or_default())
+        .fetch_all(&mut **transaction)
+        .await
+        .map_err(self.fault())?;
+        let mut decisions: BTreeMap<String, Vec<Decision>> = BTreeMap::new();
+        for row in &found {
+            decisions.entry(row.get("approval")).or_default().extend(decision(row));
         }
-        Ok(found)
+        let mut stored = Vec::with_capacity(rows.len());
+        for (row, id) in rows.iter().zip(&ids) {
+            stored.push(self.stored(row, decisions.remove(id).unwrap_or_default())?);
+        }
+        Ok(stored)
     }
 
     /// Decides. `Ok(Err(_))` says why the decision does not count; nothing is kept of it then.
@@ -321,8 +334,8 @@ impl Store {
             .fetch_optional(&mut *transaction)
             .await
             .map_err(self.fault())?;
-        let Some(row) = row else { return Ok(Err(Refused::Unknown)) };
-        let mut stored = self.stored(&mut transaction, &row).await?;
+        let found = self.all(&mut transaction, row.into_iter().collect()).await?.pop();
+        let Some(mut stored) = found else { return Ok(Err(Refused::Unknown)) };
         if let Err(refused) = countable(&stored, decision) {
             return Ok(Err(refused));
         }
@@ -415,26 +428,14 @@ impl Store {
         Ok(ended)
     }
 
-    async fn stored(
-        &self,
-        transaction: &mut Transaction<'_, Sqlite>,
-        row: &SqliteRow,
-    ) -> Result<Stored, StateError> {
+    /// One approval; a row that is not what was asked for is an error.
+    fn stored(&self, row: &SqliteRow, decisions: Vec<Decision>) -> Result<Stored, StateError> {
         let (id, text): (String, String) = (row.get("id"), row.get("stored"));
         let call: Option<StoredCall> = serde_json::from_str(&text).ok();
         let call = call.filter(|call| call.id() == id).ok_or_else(|| {
             let message = format!("approval {id} is not what was asked for: the file was changed");
             (self.fault())(sqlx::Error::Protocol(message))
         })?;
-        let rows = sqlx::query(
-            "SELECT subject, identity, yes, reason, time FROM decisions
-             WHERE approval = ? ORDER BY time, subject",
-        )
-        .bind(&id)
-        .fetch_all(&mut **transaction)
-        .await
-        .map_err(self.fault())?;
-        let decisions = rows.iter().filter_map(decision).collect();
         Ok(Stored {
             call,
             state: State::of(row.get("state")),
