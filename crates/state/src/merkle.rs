@@ -14,6 +14,7 @@ pub fn leaf(line: &[u8]) -> Hash {
 }
 
 fn node(left: &Hash, right: &Hash) -> Hash {
+    // The byte 1, and the two hashes.
     let mut both = [1; 65];
     both[1..33].copy_from_slice(left);
     both[33..].copy_from_slice(right);

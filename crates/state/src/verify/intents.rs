@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -24,6 +25,9 @@ pub(super) struct Intent {
     /// Whether its process may have gone on in another segment.
     may_go_on: bool,
 }
+
+/// What a line of an intent holds, and hardly any other.
+static INTENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""event":"intent""#));
 
 /// The intents of a segment that wait for their outcome.
 #[derive(Debug, Default)]
@@ -49,7 +53,7 @@ fn is_in(line: &[u8], text: &str) -> bool {
 impl Intents {
     /// Looks at a line. Most are passed over by their bytes alone.
     pub(super) fn see(&mut self, line: &RawLine<'_>) {
-        let may_be_intent = is_in(line.bytes, r#""event":"intent""#);
+        let may_be_intent = INTENT.find(line.bytes).is_some();
         if !may_be_intent && self.waiting.is_empty() {
             return;
         }
