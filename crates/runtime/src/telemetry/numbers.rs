@@ -1,4 +1,5 @@
-//! The numbers of one process: counted without locks, read by whoever shows them.
+//! The numbers of one process: counted in a fraction of a microsecond, read by whoever shows
+//! them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
