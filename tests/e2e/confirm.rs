@@ -283,3 +283,25 @@ fn a_form_that_nobody_answers_in_time_has_no_effect() {
     session.request("tools/list", json!({}));
     assert!(service.lines().is_empty(), "a late yes is none");
 }
+
+#[test]
+fn before_2026_a_host_that_opens_pages_is_sent_there_too() {
+    let service = Service::start();
+    let folder = folder(&service, "[approvals]\npage = \"https://suite.acme.example/approvals\"\n");
+    let mut session = Session::start(&fixture(), "test", &folder.config());
+    let offers = json!({"elicitation": {"url": {}}});
+    session.legacy(
+        "initialize",
+        json!({"protocolVersion": "2025-11-25", "capabilities": offers, "clientInfo": {"name": "e2e", "version": "1"}}),
+    );
+    session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+    let id =
+        session.post("tools/call", json!({"name": "test_deed_one", "arguments": deed("page")}));
+    let asked = session.receive().expect("a question");
+    assert_eq!(asked["params"]["mode"], "url", "{asked}");
+    let reply = json!({"jsonrpc": "2.0", "id": asked["id"], "result": {"action": "accept"}});
+    session.send(&reply.to_string());
+    let came = session.answer(id);
+    assert!(text(&came).starts_with("approval_needed: "), "opening a page is no yes: {came}");
+    assert!(service.lines().is_empty());
+}

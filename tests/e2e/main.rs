@@ -11,6 +11,7 @@ mod confirm;
 mod contracts;
 mod crash;
 mod demo;
+mod foreign;
 mod fuzz;
 mod guard;
 mod http;

@@ -125,4 +125,19 @@ mod tests {
         assert_eq!(open(bond("ann", "t", &args), &token.replace('A', "B")), None);
         assert_eq!(Sealer::new([8; 32]).open::<Value>(&bond("ann", "t", &args), &token), None);
     }
+
+    #[test]
+    fn a_sealed_value_ends_with_its_time() {
+        let sealer = Sealer::new([7; 32]);
+        let bond = bond("ann", "t", &json!({}));
+        let options = SealOptions::new().associated_data(&bond.0).ttl(Duration::ZERO);
+        let over = sealer.codec.seal_json_with(&json!(1), &options).expect("sealed");
+        // Its clock counts milliseconds.
+        let began = std::time::Instant::now();
+        while sealer.open::<Value>(&bond, &over).is_some() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it never ends");
+        }
+        let lives = sealer.seal(&bond, &json!(1)).expect("sealed");
+        assert_eq!(sealer.open::<Value>(&bond, &lives), Some(json!(1)));
+    }
 }
