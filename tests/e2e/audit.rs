@@ -296,6 +296,8 @@ fn a_proof_of_a_record_holds_without_the_program_and_a_changed_one_does_not() {
     let sequence = records[4]["sequence"].as_u64().expect("a number");
     let by_place = format!("{}:{sequence}", state::read::name(&segment(&folder)));
     assert_eq!(audit(&folder, &["prove", "test", &by_place]).stdout, output.stdout);
+    let read = folder.records("suite").into_iter().filter(|record| record["event"] == "log_read");
+    assert_eq!(read.count(), 2, "who shows a record leaves one");
 
     let changed = |pointer: &str, change: &dyn Fn(&Value) -> Value| {
         let mut proof = proof.clone();

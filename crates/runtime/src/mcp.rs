@@ -107,9 +107,11 @@ impl Adapter {
         carried: Carried,
         context: &Arc<RequestContext<RoleServer>>,
     ) -> Result<Result<Answer, Failure>, Result<InputRequiredResult, McpError>> {
-        let bond = bond(&self.principal(context), &request);
         let modern = Self::is_modern(context);
-        let rounds = match modern.then(|| self.rounds(&bond, carried)).transpose() {
+        // Before 2026-07-28 no call waits.
+        let bond = modern.then(|| bond(&self.principal(context), &request));
+        let rounds = bond.as_ref().map(|bond| self.rounds(bond, carried)).transpose();
+        let rounds = match rounds {
             Ok(rounds) => rounds,
             Err(error) => {
                 let caller = self
@@ -125,7 +127,7 @@ impl Adapter {
         };
         let channel = Arc::new(Conversation::new(Arc::clone(context), rounds.clone(), floor));
         let result = self.pipeline.call(&self.caller(context, channel), request).await;
-        if let (Err(Failure::Error(error)), Some(rounds)) = (&result, rounds)
+        if let (Err(Failure::Error(error)), Some(rounds), Some(bond)) = (&result, rounds, &bond)
             && let Some(pending) = &error.pending
         {
             if let Some(lacking) = channel::lacking(context, pending) {
@@ -133,7 +135,7 @@ impl Adapter {
                 refusal.message = error.text().into();
                 return Err(Err(refusal));
             }
-            let state = self.pipeline.sealer().seal(&bond, &rounds.answers);
+            let state = self.pipeline.sealer().seal(bond, &rounds.answers);
             return Err(channel::input_required(pending, state));
         }
         Ok(result)

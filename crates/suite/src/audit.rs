@@ -70,7 +70,7 @@ pub(crate) fn run(
         Command::Export(args) => export::run(&reading()?, &args),
         Command::Report(args) => report::run(&reading()?, &args),
         Command::Verify(args) => verify::run(&state(source)?, &args),
-        Command::Prove(args) => prove::run(&state(source)?, &args),
+        Command::Prove(args) => prove::run(&reading()?, &args),
     }
 }
 

@@ -14,7 +14,7 @@ use runtime::pipeline::PipelineError;
 use runtime::{Pipeline, RuleSet};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::Launcher;
 use crate::assemble::{self, Checked, Source};
@@ -91,7 +91,7 @@ impl Reload {
 
     /// Watches for as long as the process serves.
     pub(crate) async fn watch(mut self, pipeline: Pipeline, mut hangup: Signal) {
-        let mut tick = tokio::time::interval(EVERY);
+        let mut tick = tokio::time::interval_at(Instant::now() + EVERY, EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let asked = tokio::select! {

@@ -23,7 +23,10 @@ pub(crate) fn run(
 ) -> anyhow::Result<ExitCode> {
     let purpose = address.map_or(Purpose::Stdio, Purpose::Http);
     // Asked before: what says how much of the machine is ours is out of reach afterwards.
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = match address {
+        None => 1,
+        Some(_) => std::thread::available_parallelism().map_or(1, NonZero::get),
+    };
     let seen = Seen::now(&source.path);
     let confined = confinement::enter(source, launchers, launcher, purpose)?;
     let started = confined.started(if address.is_some() { "HTTP" } else { "stdio" });

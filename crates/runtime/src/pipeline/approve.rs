@@ -48,18 +48,18 @@ pub(super) fn unkept(error: StateError) -> ToolError {
 }
 
 impl Call {
-    /// A call by the identity of its approval: `{"approval": "…"}` stands for the stored
-    /// arguments.
-    pub(super) async fn recall(&mut self, entry: &Entry) -> Result<(), Failure> {
-        let by_identity = match self.arguments.as_object() {
-            Some(args) if args.len() == 1 => args.get("approval").and_then(Value::as_str),
-            _ => None,
-        };
+    /// The approval that stands for the arguments: `{"approval": "…"}` and nothing else, where the
+    /// tool has no such argument of its own.
+    pub(super) fn named_approval(&self, entry: &Entry) -> Option<String> {
+        let args = self.arguments.as_object().filter(|args| args.len() == 1)?;
+        let named = args.get("approval")?.as_str()?;
         let own = entry.input.get("properties").and_then(|fields| fields.get("approval"));
-        let (Some(prefix), None) = (by_identity, own) else { return Ok(()) };
-        if entry.contract.approval == Approval::None {
-            return Ok(());
-        }
+        let is_asked = own.is_none() && entry.contract.approval != Approval::None;
+        is_asked.then(|| named.to_owned())
+    }
+
+    /// A call by the identity of its approval: the stored arguments are its arguments.
+    pub(super) async fn recall(&mut self, entry: &Entry, prefix: &str) -> Result<(), Failure> {
         let unknown = || {
             let message = format!("you have no approval `{prefix}` for {}.", entry.contract.name);
             Failure::Error(ToolError::not_found(message))

@@ -8,6 +8,7 @@ use clap::Args;
 use state::proof;
 
 use super::folders;
+use super::reading::Reading;
 
 /// Prints a proof that one record is in the log: the record, its Merkle audit path (RFC 6962) and
 /// the signed checkpoint. Whoever has the server's public key verifies it without the log and
@@ -21,13 +22,14 @@ pub(crate) struct ProveArgs {
     record: String,
 }
 
-pub(crate) fn run(state: &Path, args: &ProveArgs) -> anyhow::Result<ExitCode> {
-    let servers = folders(state)?;
+pub(super) fn run(reading: &Reading, args: &ProveArgs) -> anyhow::Result<ExitCode> {
+    let servers = folders(&reading.state)?;
     let Some((server, folder)) = servers.iter().find(|(name, _)| *name == args.server) else {
-        anyhow::bail!("no server `{}` has records in {}", args.server, state.display());
+        anyhow::bail!("no server `{}` has records in {}", args.server, reading.state.display());
     };
     let (segment, line) = find(folder, &args.record)?;
     let proof = proof::prove(folder, server, &segment, line)?;
+    reading.record()?;
     anstream::println!("{}", serde_json::to_string_pretty(&proof)?);
     Ok(ExitCode::SUCCESS)
 }

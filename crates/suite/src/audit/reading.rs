@@ -42,12 +42,17 @@ impl Reading {
     /// recorded, so that nothing is shown without a record and nobody finds their own search.
     pub(super) fn segments(&self, selection: &Selection) -> anyhow::Result<Vec<Segment>> {
         let segments = segments::segments(&self.state, selection)?;
+        self.record()?;
+        Ok(segments)
+    }
+
+    /// Records this reading.
+    pub(super) fn record(&self) -> anyhow::Result<()> {
         let line: Vec<String> = std::env::args().skip(1).collect();
         record(&self.state, &self.principal, &line.join(" ")).with_context(|| {
             "this reading cannot be recorded, so nothing is shown; the state folder must be \
              writable"
-        })?;
-        Ok(segments)
+        })
     }
 }
 
