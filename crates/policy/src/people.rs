@@ -28,7 +28,7 @@ impl Directory {
         for (name, person) in &people.0 {
             let at = format!("/people/{}", name.replace('~', "~0").replace('/', "~1"));
             directory.take_roles(name, person, &known, &at, faults);
-            directory.take_credentials(name, person, &at, faults);
+            directory.take_credentials(name, person, people, &at, faults);
         }
         directory
     }
@@ -68,6 +68,7 @@ impl Directory {
         &mut self,
         name: &str,
         person: &Person,
+        people: &People,
         at: &str,
         faults: &mut Vec<PatternError>,
     ) {
@@ -85,6 +86,12 @@ impl Directory {
                     "`{credential}` is no credential such as \"user:ann\", \"key:laptop\" or \"sub:00u1abc\""
                 )),
             }
+            if let Some(entry) = entry_of(credential, name, people) {
+                fault(format!(
+                    "`{credential}` is {name}'s, and `{entry}` has an entry of its own: one person \
+                     would be two; put the roles of `{entry}` into {name}'s entry, and remove it"
+                ));
+            }
             if let Some(other) = self.persons.insert(credential.clone(), name.to_owned()) {
                 fault(format!("`{credential}` is already {other}'s: a credential is one person's"));
             }
@@ -96,13 +103,29 @@ impl Directory {
     /// A name that the issuer of a token chose can never be a plain one: `sub:ann` is not `ann`
     /// unless `[people]` says so.
     fn subject(&self, identity: &Identity) -> String {
-        if let Some(person) = &identity.person {
-            return person.clone();
-        }
-        if let Some(person) = self.persons.get(&identity.name) {
-            return person.clone();
-        }
-        identity.name.strip_prefix("user:").unwrap_or(&identity.name).to_owned()
+        self.listed(identity).map_or_else(
+            || {
+                let name = identity.person.as_ref().unwrap_or(&identity.name);
+                name.strip_prefix("user:").unwrap_or(name).to_owned()
+            },
+            str::to_owned,
+        )
+    }
+
+    /// The person whose `is` has the credential; else, for a key that was made for somebody, the
+    /// person whose `is` has that one.
+    fn listed(&self, identity: &Identity) -> Option<&str> {
+        let made_for = || {
+            let person = identity.person.as_ref()?;
+            let user = format!("user:{}", person.strip_prefix("user:").unwrap_or(person));
+            self.persons.get(person).or_else(|| self.persons.get(&user))
+        };
+        self.persons.get(&identity.name).or_else(made_for).map(String::as_str)
+    }
+
+    /// Whether a person is behind the credential, who may narrow it.
+    fn is_persons(&self, identity: &Identity) -> bool {
+        identity.person.is_some() || self.persons.contains_key(&identity.name)
     }
 
     pub(crate) fn principal(&self, identity: &Identity) -> Principal {
@@ -119,10 +142,11 @@ impl Directory {
             }
         }
         if let Some(only) = &identity.only {
-            roles = match identity.person {
+            roles = if self.is_persons(identity) {
                 // A person's key can do no more than the person.
-                Some(_) => roles.into_iter().filter(|role| only.contains(role)).collect(),
-                None => only.clone(),
+                roles.into_iter().filter(|role| only.contains(role)).collect()
+            } else {
+                only.clone()
             };
         }
         Principal {
@@ -138,16 +162,16 @@ impl Directory {
     /// [`Directory::principal`] in words.
     pub(crate) fn standing(&self, identity: &Identity) -> Standing {
         let subject = self.subject(identity);
-        let because = if identity.person.is_some() {
-            Because::MadeFor
-        } else if self.persons.contains_key(&identity.name) {
+        let because = if self.persons.contains_key(&identity.name) {
             Because::Listed { entry: self.written(&subject).to_owned() }
+        } else if identity.person.is_some() {
+            Because::MadeFor
         } else if identity.name.starts_with("user:") {
             Because::User
         } else {
             Because::Itself
         };
-        standing::explain(identity, subject, because, |name| {
+        standing::explain(identity, subject, because, self.is_persons(identity), |name| {
             let (name, roles) = self.roles.get_key_value(name)?;
             Some((self.written(name), roles.as_slice()))
         })
@@ -162,6 +186,12 @@ impl Directory {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.roles.keys().map(String::as_str)
     }
+}
+
+/// The entry, other than `name`, that the operating-system user of a credential has of its own.
+fn entry_of<'a>(credential: &'a str, name: &str, people: &People) -> Option<&'a str> {
+    let user = credential.strip_prefix("user:").filter(|user| *user != name)?;
+    [user, credential].into_iter().find(|entry| people.0.contains_key(*entry))
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -229,6 +259,48 @@ mod tests {
         check(&of("sub:00u1"), "ann", &["b", "a"]);
         check(&of("key:laptop"), "ann", &["b", "a"]);
         check(&Identity { person: Some("ann".into()), ..of("key:phone") }, "ann", &["b", "a"]);
+    }
+
+    #[test]
+    fn what_is_says_is_above_what_a_key_was_made_for() {
+        let directory = directory(json!({
+            "ann": {"roles": ["b"], "is": ["user:root", "key:laptop"]},
+            "bob": ["c"],
+        }))
+        .expect("people");
+        let made = |key: &str, person: &str| Identity { person: Some(person.into()), ..of(key) };
+        for identity in [
+            of("user:root"),
+            made("key:phone", "root"),
+            made("key:phone", "user:root"),
+            made("key:phone", "user:ann"),
+            made("key:laptop", "bob"),
+        ] {
+            let principal = directory.principal(&identity);
+            assert_eq!(
+                (principal.subject.as_str(), principal.roles.len()),
+                ("ann", 1),
+                "{identity:?}"
+            );
+            assert_eq!(directory.standing(&identity).subject, "ann");
+        }
+        // Listed or made for somebody: a person's key can do no more than the person.
+        let only = Some(vec!["b".to_owned(), "d".to_owned()]);
+        let laptop = Identity { only, ..of("key:laptop") };
+        assert_eq!(directory.principal(&laptop).roles, ["b"]);
+        assert_eq!(directory.standing(&laptop).roles.len(), 1);
+    }
+
+    #[test]
+    fn a_user_who_is_somebody_has_no_entry_of_their_own() {
+        for entry in ["root", "user:root"] {
+            let people = json!({
+                "ann": {"roles": ["b"], "is": ["user:ann", "user:root"]}, (entry): ["a"],
+            });
+            let faults = directory(people).expect_err("one person would be two");
+            assert_eq!(faults[0].pointer, "/people/ann/is/1");
+            assert_eq!(faults.len(), 1);
+        }
     }
 
     #[test]

@@ -44,11 +44,13 @@ pub enum Source {
     Credential,
 }
 
-/// Explains an identity: `entry` gives the key, as written, and the roles of a name.
+/// Explains an identity: `is_persons`: a person is behind it; `entry` gives the
+/// key, as written, and the roles of a name.
 pub(crate) fn explain<'a>(
     identity: &Identity,
     subject: String,
     because: Because,
+    is_persons: bool,
     entry: impl Fn(&str) -> Option<(&'a str, &'a [String])>,
 ) -> Standing {
     let groups = identity.groups.iter().map(|group| format!("group:{group}"));
@@ -67,10 +69,10 @@ pub(crate) fn explain<'a>(
         }
     }
     identity.brings.iter().for_each(|role| give(role, Source::Credential));
-    let (roles, withheld) = match (&identity.only, &identity.person) {
+    let (roles, withheld) = match (&identity.only, is_persons) {
         (None, _) => (given, Vec::new()),
-        (Some(only), Some(_)) => given.into_iter().partition(|(role, _)| only.contains(role)),
-        (Some(only), None) => {
+        (Some(only), true) => given.into_iter().partition(|(role, _)| only.contains(role)),
+        (Some(only), false) => {
             let own = only.iter().map(|role| (role.clone(), Source::Credential)).collect();
             let others = given.into_iter().filter(|(role, _)| !only.contains(role)).collect();
             (own, others)
