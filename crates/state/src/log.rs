@@ -30,7 +30,7 @@ pub use copies::{Copies, Destination};
 pub use line::Line;
 use sealed::{Sealer, Unsealed};
 pub(crate) use sealed::{checkpoint_path, hashes_path, origin};
-use segment::Segment;
+use segment::{Behind, Segment};
 
 /// The longest time a record waits for the disk.
 const SYNC: Duration = Duration::from_millis(100);
@@ -90,10 +90,12 @@ impl Log {
     ) -> Result<Self, StateError> {
         crate::private_folder(folder)?;
         let (home, server) = home(folder);
+        let has_key = home.join("checkpoint.pub").exists();
         let key = Arc::new(crate::key::checkpoint_key(home, server)?);
+        let behind = if has_key { Behind::Others } else { Behind::NoKey };
         let segment = match Segment::resume(folder, server, &key)? {
             Some(segment) => segment,
-            None => Segment::begin(folder, server, &key, None)?,
+            None => Segment::begin(folder, server, &key, behind)?,
         };
         let due = Due { sync: Some(Instant::now() + SYNC), ..Due::default() };
         let state = Mutex::new(State { segment, due, is_closing: false, asked: 0, settled: 0 });
@@ -111,12 +113,12 @@ impl Log {
     /// Writes a record: one `write`, then it survives the death of this process.
     /// Returns its number in the segment.
     pub fn append(&self, record: &mut impl Line) -> Result<u64, StateError> {
-        self.shared.append(record).map(|(sequence, _)| sequence)
+        self.shared.append(record, false).map(|(sequence, _)| sequence)
     }
 
     /// Writes a record and waits until it is on the disk: for what is about to be done.
     pub fn append_durable(&self, record: &mut impl Line) -> Result<u64, StateError> {
-        let (sequence, file) = self.shared.append(record)?;
+        let (sequence, file) = self.shared.append(record, true)?;
         // Others may write meanwhile: what they wait for comes to the disk in one go.
         file.sync_data().map_err(|source| StateError { path: self.path(), source })?;
         Ok(sequence)
@@ -171,8 +173,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, record: &mut impl Line) -> Result<(u64, Arc<File>), StateError> {
+    fn append(
+        &self,
+        record: &mut impl Line,
+        is_durable: bool,
+    ) -> Result<(u64, Arc<File>), StateError> {
         let mut state = self.lock();
+        // Of the others, those are looked after that come meanwhile: by the worker.
+        if is_durable || state.due.sync.is_none() {
+            state.segment.keep_place()?;
+        }
         let sequence = state.segment.append(record)?;
         if state.due.sync.is_none() {
             state.due.sync = Some(Instant::now() + SYNC);
@@ -238,10 +248,16 @@ impl<'a> Worker<'a> {
             let is_now = |at: Instant| is_hurried || at <= now;
             let due = &mut state.due;
             let sync = due.sync.take_if(|at| is_now(*at)).is_some();
-            let seal =
+            let mut seal =
                 due.seal.take_if(|at| is_now(*at)).is_some() || (sync && is_now(self.next_seal));
             let copy =
                 due.copy.take_if(|at| is_now(*at)).is_some() || (seal && is_now(self.next_copy));
+            if sync || is_closing {
+                match state.segment.keep_place() {
+                    Ok(is_another) => seal |= is_another,
+                    Err(error) => eprintln!("suite: records cannot be kept: {error}"),
+                }
+            }
             let file = sync.then(|| state.segment.file());
             let unsealed = if seal { state.segment.unsealed() } else { Vec::new() };
             drop(state);

@@ -43,14 +43,19 @@ impl First {
 }
 
 /// What a segment that is about to be begun in `folder` says of those before it.
-pub(crate) fn before(folder: &Path, keys: &[VerifyingKey]) -> Result<Vec<Named>, StateError> {
+/// `is_first_key`: what is there unsigned is of a version that signed nothing.
+pub(crate) fn before(
+    folder: &Path,
+    keys: &[VerifyingKey],
+    is_first_key: bool,
+) -> Result<Vec<Named>, StateError> {
     let segments = read::segments(folder)?;
     let since = since(&segments)?;
     let mut named = Vec::new();
     for (index, segment) in segments.iter().enumerate() {
         let is_last = index + 1 == segments.len();
         if is_last || has_changed(segment, since)? {
-            named.push(name(segment, keys));
+            named.push(name(segment, keys, is_first_key));
         }
     }
     Ok(named)
@@ -75,14 +80,17 @@ fn has_changed(segment: &Path, since: Option<SystemTime>) -> Result<bool, StateE
     Ok(file.modified().map_err(StateError::at(segment))? >= since)
 }
 
-/// A segment with what its checkpoint says, if the key of the server signed it.
-fn name(segment: &Path, keys: &[VerifyingKey]) -> Named {
+/// A segment with what its checkpoint says, if the key of the server signed it. Where none of its
+/// lines is signed although there was a key, it is said to have none: who took the checkpoint away
+/// cannot make the server say that there never was one.
+fn name(segment: &Path, keys: &[VerifyingKey], is_first_key: bool) -> Named {
     let name = read::name(segment).to_owned();
     let note = std::fs::read_to_string(checkpoint_path(segment)).unwrap_or_default();
     let known = Checkpoint::open(&note, keys).ok();
+    let signed = known.as_ref().map(|checkpoint| checkpoint.size);
     Named {
         name,
-        records: known.as_ref().map(|checkpoint| checkpoint.size),
+        records: signed.or((!is_first_key).then_some(0)),
         root: known.as_ref().map(|checkpoint| note::encode_hash(&checkpoint.root)),
     }
 }

@@ -60,7 +60,7 @@ pub(crate) struct Beginning {
 pub(crate) struct Named {
     /// Its file without folder and ending.
     pub(crate) name: String,
-    /// How many of its lines `root` covers.
+    /// How many of its lines `root` covers; none is said of a segment from before there was a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) records: Option<u64>,
     /// The root over them, in base64.

@@ -1,8 +1,8 @@
 //! One segment: the file that is written, and the tree over its lines.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,6 +21,17 @@ const SEGMENT: u64 = 64 << 20;
 /// The size up to which a segment is gone on with by another process, in bytes: to do so, its
 /// lines must be hashed again.
 const RESUME: u64 = 256 << 10;
+
+/// What a segment is begun behind.
+#[derive(Clone, Copy)]
+pub(super) enum Behind<'a> {
+    /// What there is in a folder whose key was made just now.
+    NoKey,
+    /// What there is.
+    Others,
+    /// A segment of the same process.
+    Own(&'a Path, &'a Tree),
+}
 
 /// The segment that is written.
 #[derive(Debug)]
@@ -70,10 +81,10 @@ impl Segment {
         Ok(segment.reads_as(&checkpoint)?.then_some(segment))
     }
 
-    /// Hashes the lines that are there; whether they are whole and as signed.
+    /// Hashes the lines that are there; whether they are whole and as signed, every one: to go on
+    /// behind lines that nobody signed would be to sign them, whoever wrote them.
     fn reads_as(&mut self, checkpoint: &Checkpoint) -> Result<bool, StateError> {
         let mut lines = Lines::open(&self.path)?;
-        let mut is_signed = false;
         while let Some(line) = lines.next_line()? {
             let is_first = line.number == 1;
             if line.is_torn || (is_first && First::parse(line.bytes).is_none()) {
@@ -81,22 +92,21 @@ impl Segment {
             }
             self.length += line.bytes.len() as u64 + 1;
             self.push(merkle::leaf(line.bytes));
-            is_signed |= line.number == checkpoint.size && self.tree.root() == checkpoint.root;
         }
-        Ok(is_signed)
+        Ok(self.tree.size() == checkpoint.size && self.tree.root() == checkpoint.root)
     }
 
     /// A new segment, and its first line. Its name sorts by time; random digits keep two
-    /// processes apart. `before` is the segment of this process that it follows.
+    /// processes apart.
     pub(super) fn begin(
         folder: &Path,
         server: &str,
         key: &Arc<SigningKey>,
-        before: Option<(&Path, &Tree)>,
+        behind: Behind<'_>,
     ) -> Result<Self, StateError> {
         let keys = std::slice::from_ref(key.verifying());
-        let mut named = chain::before(folder, keys)?;
-        if let Some((path, tree)) = before {
+        let mut named = chain::before(folder, keys, matches!(behind, Behind::NoKey))?;
+        if let Behind::Own(path, tree) = behind {
             chain::replace(&mut named, path, tree.size(), &tree.root());
         }
         let path = folder.join(new_name(folder)?);
@@ -171,6 +181,36 @@ impl Segment {
         Ok(self.tree.size())
     }
 
+    /// Begins a new segment where the file is not in its place any more: what is written to it
+    /// would be found by nobody. Returns whether it did; an error means that no record can be kept.
+    pub(super) fn keep_place(&mut self) -> Result<bool, StateError> {
+        if self.is_in_place() {
+            return Ok(false);
+        }
+        let (gone, records) = (self.path.clone(), self.tree.size());
+        // Where it was moved, it stays whole.
+        let _ = self.sync();
+        self.go_on_in_another().map_err(|error| StateError {
+            path: gone.clone(),
+            source: std::io::Error::other(format!(
+                "was moved or deleted while it was written, and no other segment can be begun: {error}"
+            )),
+        })?;
+        eprintln!(
+            "suite: {} was moved or deleted while it was written: its {records} records are missing; a new segment was begun",
+            gone.display()
+        );
+        Ok(true)
+    }
+
+    fn is_in_place(&self) -> bool {
+        let open = self.file.metadata();
+        match open.and_then(|open| Ok((open, std::fs::symlink_metadata(&self.path)?))) {
+            Ok((open, there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        }
+    }
+
     fn write(&mut self, record: &mut impl Line) -> Result<(), StateError> {
         let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let line = record.line(self.tree.size() + 1, time);
@@ -194,8 +234,12 @@ impl Segment {
 
     fn rotate(&mut self) -> Result<(), StateError> {
         self.sync()?;
-        let before = Some((&*self.path, &self.tree));
-        let next = Self::begin(&self.folder, &self.server, &self.key, before)?;
+        self.go_on_in_another()
+    }
+
+    fn go_on_in_another(&mut self) -> Result<(), StateError> {
+        let behind = Behind::Own(&self.path, &self.tree);
+        let next = Self::begin(&self.folder, &self.server, &self.key, behind)?;
         let mut ended = std::mem::take(&mut self.ended);
         ended.push(self.take_unsealed());
         *self = next;
@@ -236,7 +280,8 @@ mod tests {
     fn half_a_line_is_taken_back_before_the_next_record() {
         let folder = tempfile::tempdir().expect("a folder");
         let key = Arc::new(SigningKey::new("suite/docs", &[7; 32]).expect("a key"));
-        let mut segment = Segment::begin(folder.path(), "docs", &key, None).expect("a segment");
+        let mut segment =
+            Segment::begin(folder.path(), "docs", &key, Behind::Others).expect("a segment");
         let mut record = serde_json::json!({"event": "call"});
         segment.append(&mut record).expect("written");
         (&*segment.file).write_all(b"{\"half\":").expect("written");
@@ -250,7 +295,8 @@ mod tests {
     fn a_full_segment_is_named_by_the_next_one_with_its_root() {
         let folder = tempfile::tempdir().expect("a folder");
         let key = Arc::new(SigningKey::new("suite/docs", &[7; 32]).expect("a key"));
-        let mut segment = Segment::begin(folder.path(), "docs", &key, None).expect("a segment");
+        let mut segment =
+            Segment::begin(folder.path(), "docs", &key, Behind::Others).expect("a segment");
         segment.append(&mut serde_json::json!({"event": "call"})).expect("written");
         let (first, root) = (read::name(segment.path()).to_owned(), segment.tree.root());
         segment.length = SEGMENT;

@@ -90,6 +90,13 @@ fn a_segment_that_is_torn_changed_or_unsigned_is_not_gone_on_with() {
     };
     is_left_alone(|path| edit(path, &|text| text + "{\"sequence\":2,\"ev"));
     is_left_alone(|path| edit(path, &|text| text.replace("call", "cell")));
+    // Whole, with the right number, and signed by nobody.
+    is_left_alone(|path| {
+        edit(path, &|text| {
+            let last = text.lines().last().expect("a line").replace(":2,", ":3,");
+            format!("{text}{last}\n")
+        });
+    });
     is_left_alone(|path| {
         edit(path, &|text| text.lines().next().map(|line| format!("{line}\n")).expect("a line"));
     });
@@ -146,4 +153,63 @@ fn checkpoints_are_signed_and_copied_while_the_log_is_open_and_at_its_end() {
     assert_eq!(last, std::fs::read_to_string(checkpoint_path(&path)).expect("the checkpoint"));
     let signed = checkpoint(&path);
     assert_eq!((signed.size, signed.root), (3, root(&path)));
+}
+
+/// What is found when the segment of an open log is taken away, and that its records go on.
+fn is_missed(take: impl Fn(&Path), write: impl Fn(&Log) -> Result<u64, StateError>) {
+    let (folder, records) = folders();
+    let log = Log::open(&records).expect("a log");
+    note(&log);
+    log.settle();
+    let path = log.path();
+    take(&path);
+    assert_eq!(write(&log).expect("written"), 2, "in a segment of its own");
+    assert_ne!(log.path(), path);
+    drop(log);
+    let servers = vec![("docs".to_owned(), folder.path().join("docs"))];
+    let request = crate::verify::Request { servers, ..Default::default() };
+    let report = crate::verify::verify(&request, &|_| ()).expect("verified");
+    let found = &report.findings[0];
+    assert_eq!((found.kind, &found.file), (crate::verify::Kind::SegmentDeleted, &path));
+    assert_eq!(report.records, 2, "the line that names the one that is gone, and the record");
+}
+
+#[test]
+fn a_segment_that_is_taken_away_is_missed_and_no_further_record_is_lost() {
+    let delete = |path: &Path| std::fs::remove_file(path).expect("removed");
+    let rename = |path: &Path| std::fs::rename(path, path.with_extension("bak")).expect("renamed");
+    let durable = |log: &Log| log.append_durable(&mut Record::new(Event::Intent, "docs"));
+    let plain = |log: &Log| log.append(&mut Record::new(Event::Call, "docs"));
+    is_missed(delete, durable);
+    is_missed(rename, durable);
+    is_missed(delete, plain);
+    is_missed(rename, plain);
+}
+
+#[test]
+fn a_segment_in_whose_place_stands_another_file_is_not_written_to() {
+    let (_folder, records) = folders();
+    let log = Log::open(&records).expect("a log");
+    let path = log.path();
+    log.settle();
+    std::fs::rename(&path, path.with_extension("bak")).expect("renamed");
+    std::fs::copy(path.with_extension("bak"), &path).expect("copied");
+    let before = std::fs::read(&path).expect("read");
+    note(&log);
+    assert_ne!(log.path(), path);
+    drop(log);
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+}
+
+#[test]
+fn a_log_without_its_folder_takes_no_record() {
+    let (_folder, records) = folders();
+    let log = Log::open(&records).expect("a log");
+    log.settle();
+    std::fs::rename(&records, records.with_extension("moved")).expect("renamed");
+    let error = log.append_durable(&mut Record::new(Event::Intent, "docs")).expect_err("no place");
+    assert!(error.to_string().contains("no other segment can be begun"), "{error}");
+    log.append(&mut Record::new(Event::Call, "docs")).expect_err("no place");
+    std::fs::rename(records.with_extension("moved"), &records).expect("renamed");
+    assert_eq!(note(&log), 2, "it is back");
 }
