@@ -16,6 +16,8 @@ pub(super) struct Server {
     pub(super) name: String,
     pub(super) records: PathBuf,
     pub(super) keys: Vec<VerifyingKey>,
+    /// Whether there is or was a key: its segments are signed.
+    pub(super) has_keys: bool,
     /// By time.
     pub(super) segments: Vec<Claimed>,
 }
@@ -63,6 +65,8 @@ impl Server {
         let mut keys: Vec<_> =
             trusted.iter().filter(|key| key.name() == own_name).cloned().collect();
         let public = folder.join("checkpoint.pub");
+        let has_keys =
+            !keys.is_empty() || public.exists() || folder.join("checkpoint.key").exists();
         if keys.is_empty()
             && let Ok(text) = std::fs::read_to_string(&public)
         {
@@ -79,10 +83,15 @@ impl Server {
             }
         }
         let records = folder.join("records");
-        let mut server = Self { name: name.to_owned(), records, keys, segments: Vec::new() };
+        let mut server =
+            Self { name: name.to_owned(), records, keys, has_keys, segments: Vec::new() };
         for path in read::segments(&server.records)? {
             let segment = server.segment(path, report);
             server.segments.push(segment);
+        }
+        for path in left_over(&server.records)? {
+            let by = format!("{}, which is still there", path.display());
+            report.findings.extend(server.deleted(read::name(&path), &by));
         }
         Ok(server)
     }
@@ -137,6 +146,17 @@ impl Server {
         self.finding(file, None, kind, what, KEYS)
     }
 
+    /// Whether a segment was there, unsigned, when the first signed one was begun: whether a line
+    /// that is signed says so.
+    pub(super) fn is_older_than_keys(&self, segment: &Path) -> bool {
+        let name = read::name(segment);
+        let is_signed =
+            |one: &&Claimed| one.claims.iter().any(|claim| claim.is_own && claim.size > 0);
+        let firsts = self.segments.iter().filter(is_signed).filter_map(|one| one.first.as_ref());
+        let mut named = firsts.flat_map(|first| &first.segments);
+        named.any(|named| named.name == name && named.root.is_none() && named.records.is_none())
+    }
+
     pub(super) fn finding(
         &self,
         file: &Path,
@@ -155,6 +175,22 @@ impl Server {
         let what = format!("the segment is gone; it is known from {by}");
         is_missing.then(|| self.finding(&path, None, Kind::SegmentDeleted, what, RESTORE))
     }
+}
+
+/// What stood beside segments that are gone.
+fn left_over(records: &Path) -> Result<Vec<PathBuf>, StateError> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(records).map_err(StateError::at(records))? {
+        let path = entry.map_err(StateError::at(records))?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if matches!(ending, Some("checkpoint" | "hashes")) {
+            paths.push(path);
+        }
+    }
+    // One segment is told of once: by its checkpoint, if that is there.
+    paths.sort();
+    paths.dedup_by(|next, before| read::name(next) == read::name(before));
+    Ok(paths)
 }
 
 /// Adds what checkpoints from elsewhere claim.

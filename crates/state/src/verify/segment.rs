@@ -1,6 +1,9 @@
 //! The one pass over the lines of a segment.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
 
 use super::claims::{Claim, Claimed, Server};
 use super::diagnose;
@@ -8,7 +11,7 @@ use super::intents::{Intent, Intents};
 use super::{Finding, Kind};
 use crate::StateError;
 use crate::merkle::{self, Tree};
-use crate::read::{Lines, number};
+use crate::read::{Lines, RawLine, number, time};
 
 /// How many bytes are read between reports of progress.
 const STEP: u64 = 8 << 20;
@@ -38,7 +41,61 @@ struct Pass {
     wrong: Vec<Claim>,
     before: u64,
     intents: Intents,
+    tail: Tail,
 }
+
+/// The lines that no claim covers: whether a process that died can have left them unsigned.
+#[derive(Debug, Default)]
+struct Tail {
+    /// The times of the first one and of the newest one.
+    times: Option<(SystemTime, SystemTime)>,
+    /// Whether the process that wrote the segment has ended in good order.
+    is_ended: bool,
+    /// The first line that no such process wrote.
+    foreign: Option<(u64, &'static str)>,
+}
+
+#[derive(Deserialize)]
+struct Seen {
+    #[serde(default)]
+    event: String,
+}
+
+impl Tail {
+    /// Looks at the last line that is covered, and at those behind it.
+    fn see(&mut self, line: &RawLine<'_>, covered: u64) {
+        let event =
+            serde_json::from_slice(line.bytes).map_or(String::new(), |seen: Seen| seen.event);
+        let was_ended = self.is_ended;
+        match event.as_str() {
+            "stopped" => self.is_ended = true,
+            "started" => self.is_ended = false,
+            _ => {}
+        }
+        if line.number <= covered {
+            return;
+        }
+        let foreign = match humantime::parse_rfc3339(time(line.bytes)) {
+            Ok(time) => {
+                let (first, last) = self.times.unwrap_or((time, time));
+                self.times = Some((first, last.max(time)));
+                let span = last.max(time).duration_since(first).unwrap_or_default();
+                (span > LATE)
+                    .then_some("a server signs within a second or two, and these span more")
+            }
+            Err(_) => Some("they have no time"),
+        };
+        let is_call = matches!(event.as_str(), "call" | "intent");
+        let foreign = foreign.or((was_ended && is_call)
+            .then_some("the server had stopped before, and signs everything when it stops"));
+        if let Some(why) = foreign {
+            self.foreign.get_or_insert((line.number, why));
+        }
+    }
+}
+
+/// How long records of a process may wait for their checkpoint: several times what it takes.
+const LATE: Duration = Duration::from_secs(5);
 
 const COPY: &str =
     "compare with a copy of the log; whoever can write to this folder can have done it";
@@ -85,6 +142,9 @@ fn pass(claimed: &Claimed, progress: &(dyn Fn(u64) + Sync)) -> Result<Pass, Stat
         pass.tree.push(merkle::leaf(line.bytes));
         pass.bytes += line.bytes.len() as u64 + 1;
         pass.intents.see(&line);
+        if claimed.has_checkpoint && line.number >= covered {
+            pass.tail.see(&line, covered);
+        }
         if line.number > covered && pass.gap.is_none() && number(line.bytes) != Some(line.number) {
             pass.gap = Some(line.number);
         }
@@ -117,22 +177,26 @@ fn is_live(path: &std::path::Path) -> bool {
 /// What there is to say about a segment without a checkpoint.
 fn unsigned(server: &Server, claimed: &Claimed, pass: &Pass, read: &mut Read) {
     let path = &claimed.path;
+    let (size, has_first) = (pass.tree.size(), claimed.first.is_some());
     // Beginning a segment is writing its first line and its checkpoint, in this order.
-    if claimed.has_checkpoint || pass.tree.size() + u64::from(pass.is_torn) <= 1 {
+    let is_begun = size == 0 || (has_first && size == 1 && !pass.is_torn);
+    if claimed.has_checkpoint || is_begun {
         return;
     }
-    let is_signed_before = |other: &Claimed| other.path < *path && other.first.is_some();
-    if claimed.first.is_some() || server.segments.iter().any(is_signed_before) {
-        let what = "there is no checkpoint beside the segment, so that changes in it may not show";
+    if server.has_keys && (has_first || !server.is_older_than_keys(path)) {
+        let what = "there is no checkpoint beside the segment, and no signed line says that there never was one: changes in it do not show, or all of it was put there";
         let kind = Kind::CheckpointMissing;
         let finding = server.finding(path, None, kind, what.to_owned(), COPY);
         read.findings.push(finding);
-    } else {
-        let what =
-            "written by a version that signed nothing: only the numbers of its lines were checked";
-        let remedy = "nothing; the segments after it are signed";
-        read.notices.push(server.finding(path, None, Kind::Unsigned, what.to_owned(), remedy));
+        return;
     }
+    let what = if server.has_keys {
+        "written by a version that signed nothing: only the numbers of its lines were checked"
+    } else {
+        "there is neither a checkpoint nor a key: written by a version that signed nothing, or both were taken away; only the numbers of its lines were checked"
+    };
+    let remedy = "give the key you kept elsewhere with --key, if there is one; the segments after it are signed";
+    read.notices.push(server.finding(path, None, Kind::Unsigned, what.to_owned(), remedy));
 }
 
 /// What there is to say about lines that no claim covers.
@@ -155,13 +219,23 @@ fn uncovered(server: &Server, claimed: &Claimed, pass: &Pass, is_live: bool, rea
         let line = Some(size + 1);
         read.notices.push(server.finding(path, line, Kind::Torn, what.to_owned(), remedy));
     }
-    if size > covered && claimed.has_checkpoint {
+    if size <= covered || !claimed.has_checkpoint {
+        return;
+    }
+    if let Some((line, why)) = pass.tail.foreign {
         let what = format!(
-            "lines {} to {size} were written after the last checkpoint: the process was killed before it could sign them; their numbers are whole",
+            "lines {} to {size} are signed by nobody, and that a process died before it could does not explain it ({why}): they were added or changed, or the checkpoint is an old one",
             covered + 1
         );
-        let remedy = "nothing; edits in these lines would not show";
-        let line = Some(covered + 1);
-        read.notices.push(server.finding(path, line, Kind::Uncovered, what, remedy));
+        let kind = Kind::CheckpointMissing;
+        read.findings.push(server.finding(path, Some(line), kind, what, COPY));
+        return;
     }
+    let what = format!(
+        "no checkpoint covers lines {} to {size}: the process was killed before it could sign them, or somebody wrote them; only their numbers and times were checked",
+        covered + 1
+    );
+    let remedy = "compare them with what is known of the crash: edits in these lines do not show";
+    let line = Some(covered + 1);
+    read.notices.push(server.finding(path, line, Kind::Uncovered, what, remedy));
 }

@@ -175,7 +175,14 @@ fn a_deleted_segment_is_found() {
 fn the_deletion_of_the_newest_segment_is_found_from_outside_only() {
     let folder = Folder::new();
     let kept = folder.checkpoints();
-    std::fs::remove_file(&folder.segments[2]).expect("removed");
+    let newest = &folder.segments[2];
+    std::fs::remove_file(newest).expect("removed");
+    for beside in [hashes_path(newest), checkpoint_path(newest)] {
+        let report = folder.verify();
+        assert_eq!(kinds(&report), [(Kind::SegmentDeleted, None)], "{report:?}");
+        assert_eq!(report.findings[0].file, *newest, "what stood beside it tells");
+        std::fs::remove_file(beside).expect("removed");
+    }
     assert_eq!(kinds(&folder.verify()), []);
     assert_eq!(kinds(&folder.verify_with(&kept)), [(Kind::SegmentDeleted, None)]);
     std::fs::remove_dir_all(folder.dir.path().join("docs")).expect("removed");
@@ -367,4 +374,100 @@ fn an_intent_without_an_outcome_is_reported_as_such() {
     event(&log, Event::Intent, "running");
     open(true);
     drop(log);
+}
+
+/// Makes the first segment look as if a version had written it that signed nothing.
+fn strip(folder: &Folder, index: usize) {
+    let path = &folder.segments[index];
+    edit(path, |lines| {
+        lines.remove(0);
+        for (at, line) in lines.iter_mut().enumerate() {
+            let number = |at: usize| format!("\"sequence\":{at},");
+            *line = line.replace(&number(at + 2), &number(at + 1)).replace("c2", "forged");
+        }
+    });
+    for beside in [hashes_path(path), checkpoint_path(path)] {
+        std::fs::remove_file(beside).expect("removed");
+    }
+}
+
+#[test]
+fn a_log_that_was_stripped_of_its_signatures_does_not_pass_as_an_old_one() {
+    let mut folder = Folder::new();
+    (0..3).for_each(|index| strip(&folder, index));
+    let missing = (Kind::CheckpointMissing, None);
+    assert_eq!(kinds(&folder.verify()), [missing; 3]);
+    // Nor does a server that is started afterwards vouch for it.
+    folder.begin_another();
+    assert_eq!(kinds(&folder.verify()), [missing; 3]);
+    // Without the key in the folder, the one that was kept elsewhere tells.
+    let home = folder.dir.path().join("docs");
+    let key = std::fs::read_to_string(home.join("checkpoint.pub")).expect("a key");
+    let key: VerifyingKey = key.parse().expect("a key");
+    for name in ["checkpoint.key", "checkpoint.pub"] {
+        std::fs::remove_file(home.join(name)).expect("removed");
+    }
+    strip(&folder, 3);
+    let report = folder.verify();
+    assert_eq!((kinds(&report).len(), report.notices.len()), (0, 4), "{report:?}");
+    assert!(report.notices[0].what.contains("neither a checkpoint nor a key"), "{report:?}");
+    let report = verify(&Request { keys: vec![key], ..folder.request() }, &|_| ());
+    assert_eq!(kinds(&report.expect("verified")), [missing; 4]);
+}
+
+#[test]
+fn a_segment_that_was_put_there_does_not_pass_as_an_old_one() {
+    let mut folder = Folder::new();
+    let planted = folder.records().join("20200101T000000000Z-00000000.jsonl");
+    std::fs::write(&planted, "{\"event\":\"call\",\"sequence\":1,\"server\":\"docs\"}\n")
+        .expect("written");
+    let missing = [(Kind::CheckpointMissing, None)];
+    assert_eq!(kinds(&folder.verify()), missing);
+    folder.begin_another();
+    assert_eq!(kinds(&folder.verify()), missing);
+}
+
+/// What is found when these lines stand behind those that are signed.
+fn behind(lines: &[(&str, &str)]) -> (Vec<(Kind, Option<u64>)>, Vec<Kind>) {
+    let folder = Folder::new();
+    let log = Log::open(&folder.records()).expect("a log");
+    log.append(&mut Record::new(Event::Stopped, "docs")).expect("written");
+    drop(log);
+    edit(&folder.segments[2], |text| {
+        for (number, (event, time)) in lines.iter().enumerate() {
+            let number = number + 4;
+            text.push(format!(
+                "{{\"event\":\"{event}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:{time}Z\"}}"
+            ));
+        }
+    });
+    let report = folder.verify();
+    (kinds(&report), report.notices.iter().map(|one| one.kind).collect())
+}
+
+#[test]
+fn lines_that_no_crash_explains_are_found() {
+    let uncovered = (Vec::new(), vec![Kind::Uncovered]);
+    assert_eq!(behind(&[("started", "00.000"), ("call", "00.900")]), uncovered);
+    assert_eq!(behind(&[("approval_given", "00.000")]), uncovered, "it was not the server");
+    let found = |line| (vec![(Kind::CheckpointMissing, Some(line))], Vec::new());
+    assert_eq!(behind(&[("call", "00.000")]), found(4), "behind the end of the server");
+    let late = [("started", "00.000"), ("call", "04.000"), ("call", "08.000"), ("call", "09.000")];
+    assert_eq!(behind(&late), found(6), "signed every second");
+    assert_eq!(behind(&[("started", "00.000"), ("call", "then")]), found(5), "no time");
+}
+
+#[test]
+fn a_server_does_not_sign_what_another_wrote() {
+    let mut folder = Folder::new();
+    let added = |lines: &mut Vec<String>| {
+        lines.push(lines[1].replace(":2,", ":3,").replace("c0", "forged"));
+    };
+    edit(&folder.segments[2], added);
+    write(&Log::open(&folder.records()).expect("a log"), 1);
+    folder.segments = read::segments(&folder.records()).expect("segments");
+    assert_eq!(folder.segments.len(), 4, "another segment was begun");
+    let report = folder.verify();
+    assert_eq!((report.records, report.covered), (18, 17), "{report:?}");
+    assert_eq!(report.notices[0].kind, Kind::Uncovered, "{report:?}");
 }
