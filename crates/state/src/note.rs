@@ -59,6 +59,19 @@ impl VerifyingKey {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Whether it is, by its name, the key of this server.
+    pub fn is_of(&self, server: &str) -> bool {
+        self.name == crate::key::key_name(server)
+    }
+
+    /// Whether it is, by its name, the key of the server that this note is of.
+    pub fn is_of_note(&self, note: &str) -> bool {
+        let checkpoint = Checkpoint::unverified(note);
+        checkpoint.is_ok_and(|checkpoint| {
+            checkpoint.origin.rsplit_once('/').is_some_and(|(name, _)| name == self.name)
+        })
+    }
 }
 
 impl fmt::Display for VerifyingKey {
@@ -223,14 +236,36 @@ impl Checkpoint {
     }
 }
 
-/// The notes of a file that holds many, one after the other.
+/// What the origin of a checkpoint of this program begins with.
+const ORIGIN: &str = "suite/";
+
+/// Whether a note of [`notes`] is the beginning of a checkpoint of this program: whoever wrote it
+/// to the file died meanwhile, or the disk was full.
+pub fn is_torn(note: &str) -> bool {
+    // The key's id and an Ed25519 signature.
+    const SIGNATURE: usize = (4 + 64usize).div_ceil(3) * 4;
+    let first = note.lines().next().unwrap_or_default();
+    let is_whole = |line: &str| {
+        let signature = line.strip_prefix(DASH).and_then(|line| line.rsplit(' ').next());
+        signature.is_some_and(|signature| signature.len() >= SIGNATURE)
+    };
+    let is_ours = first.starts_with(ORIGIN) || !first.is_empty() && ORIGIN.starts_with(first);
+    is_ours && !note.lines().any(is_whole)
+}
+
+/// The notes of a file that holds many, one after the other. One that is torn is handed out as it
+/// is, and takes nothing away from the one behind it.
 pub fn notes(text: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = String::new();
     let mut is_signed = false;
     for line in text.lines() {
         let is_signature = line.starts_with(DASH);
-        if is_signed && !is_signature {
+        let is_text = !line.starts_with(DASH.trim_end()) && !line.trim().is_empty();
+        // Only signatures follow an empty line, and an origin stands in front.
+        let is_new = is_text && note.ends_with("\n\n")
+            || line.starts_with(ORIGIN) && decode_hash(line).is_none();
+        if !note.is_empty() && (is_new || is_signed && !is_signature) {
             notes.push(std::mem::take(&mut note));
         }
         // Blank lines between notes belong to none.
@@ -325,5 +360,24 @@ mod tests {
         let many = format!("{note}{ours}\n\n{note}");
         assert_eq!(notes(&many), [note, &ours, note]);
         assert_eq!(notes("\n"), [""; 0]);
+        assert!(key.verifying().is_of("docs") && !key.verifying().is_of("other"));
+    }
+
+    #[test]
+    fn a_torn_note_takes_nothing_away_from_the_one_behind_it() {
+        let key = SigningKey::new("suite/docs", &[7; 32]).expect("a key");
+        let origin = "suite/docs/20261122T103436123Z-0a1b2c3d".to_owned();
+        let ours = Checkpoint { origin, size: 42, root: [7; 32] }.sign(&key);
+        assert!(!is_torn(&ours) && key.verifying().is_of_note(&ours));
+        for end in (1..ours.len() - 1).filter(|end| ours.is_char_boundary(*end)) {
+            let torn = &ours[..end];
+            let all = notes(&format!("{ours}\n{torn}\n\n{ours}\n"));
+            assert_eq!((all.len(), &all[0], &all[2]), (3, &ours, &ours), "{torn:?}: {all:?}");
+            assert!(is_torn(&all[1]), "{torn:?}");
+            if torn.ends_with('\n') {
+                assert_eq!(notes(&format!("{torn}{ours}")).last(), Some(&ours), "{torn:?}");
+            }
+        }
+        assert!(!is_torn("anything else\n") && !is_torn(NOTE));
     }
 }

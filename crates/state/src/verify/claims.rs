@@ -8,7 +8,7 @@ use crate::log::{First, checkpoint_path, origin};
 use crate::merkle::Hash;
 use crate::note::{Checkpoint, NoteError, VerifyingKey, decode_hash};
 use crate::read::{self, Lines};
-use crate::{StateError, key};
+use crate::{StateError, key, note};
 
 /// The log of one server, as far as it is known before its lines are read.
 #[derive(Debug)]
@@ -198,6 +198,10 @@ pub(super) fn add_outside(request: &Request, servers: &mut [Server], report: &mu
     let mut gone = BTreeSet::new();
     for (from, note) in &request.outside {
         let place = PathBuf::from(from);
+        if note::is_torn(note) {
+            report.notices.push(torn(place));
+            continue;
+        }
         let Ok(unverified) = Checkpoint::unverified(note) else {
             report.findings.push(outside(&place, "", "it is no signed checkpoint".to_owned()));
             continue;
@@ -227,6 +231,18 @@ pub(super) fn add_outside(request: &Request, servers: &mut [Server], report: &mu
             }
             None => {}
         }
+    }
+}
+
+fn torn(file: PathBuf) -> Finding {
+    Finding {
+        server: String::new(),
+        file,
+        line: None,
+        kind: Kind::Torn,
+        what: "half a checkpoint: whoever copied it there died meanwhile, or the disk was full"
+            .to_owned(),
+        remedy: "nothing; the checkpoints behind it cover what it did",
     }
 }
 

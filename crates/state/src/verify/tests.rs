@@ -193,6 +193,16 @@ fn the_deletion_of_the_newest_segment_is_found_from_outside_only() {
     assert_eq!(report.findings.len(), 3);
 }
 
+#[test]
+fn half_a_checkpoint_from_outside_is_no_finding() {
+    let folder = Folder::new();
+    let kept = folder.checkpoints();
+    let half = &kept[0][..kept[0].len() - 9];
+    let report = folder.verify_with(&[half.to_owned(), kept[1].clone()]);
+    assert_eq!((kinds(&report).len(), report.outside), (0, 1), "{report:?}");
+    assert_eq!(report.notices[0].kind, Kind::Torn, "{report:?}");
+}
+
 /// Writes a segment anew with everything that belongs to it, as whoever holds the key can.
 fn rewrite(folder: &Folder, index: usize, change: impl FnOnce(&mut Vec<String>)) {
     let path = &folder.segments[index];
