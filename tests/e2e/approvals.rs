@@ -324,6 +324,71 @@ fn an_approval_counts_for_its_time_only() {
 }
 
 #[test]
+fn a_call_that_waited_for_its_turn_is_looked_at_again() {
+    let service = Service::start();
+    let folder = folder(&service, "in_flight = 1\n");
+    let bob = folder.key("b", Some("bob"));
+    let mut session = start(&folder);
+    let args = deed("queued");
+    let id = ask(&mut session, "test_deed_one", &args);
+    assert!(folder.approve(&id, &bob).ok);
+    let mut slow = deed("holds the slot");
+    slow["millis"] = json!(3_000);
+    let slow =
+        session.post_modern("tools/call", json!({"name": "test_deed_free", "arguments": slow}));
+    let began = std::time::Instant::now();
+    while !folder.records("test").iter().any(|record| record["event"] == "intent") {
+        assert!(began.elapsed() < tests::harness::HANG, "it never begins");
+        std::thread::yield_now();
+    }
+    let queued =
+        session.post_modern("tools/call", json!({"name": "test_deed_one", "arguments": args}));
+    // Both are answered in time; between, bob's key is gone.
+    folder.revoke("b");
+    let first = session.receive().expect("an answer");
+    let second = session.receive().expect("an answer");
+    let find = |id: i64| [&first, &second].into_iter().find(|answer| answer["id"] == id).cloned();
+    assert_eq!(text(&find(slow).expect("an answer")), "did: holds the slot");
+    let came = find(queued).expect("an answer");
+    assert!(text(&came).contains("was revoked"), "{came}");
+    assert_eq!(service.lines(), ["holds the slot"]);
+}
+
+#[test]
+fn an_approval_ends_on_record_also_when_nobody_calls() {
+    let service = Service::start();
+    let folder = folder(&service, "[approvals]\nwithin = \"1s\"\n");
+    let mut session = start(&folder);
+    let id = ask(&mut session, "test_deed_one", &deed("forgotten"));
+    let began = std::time::Instant::now();
+    let ended = loop {
+        let records = folder.records("test");
+        if let Some(found) = records.into_iter().find(|one| one["event"] == "approval_expired") {
+            break found;
+        }
+        assert!(began.elapsed() < tests::harness::HANG, "it never ends");
+        std::thread::yield_now();
+    };
+    assert!(
+        ended["approval"]["id"].as_str().is_some_and(|whole| whole.starts_with(&id)),
+        "{ended}"
+    );
+    assert_eq!((&ended["tool"], &ended["target"]), (&json!("test_deed_one"), &json!("place:here")));
+    assert!(ended.get("principal").is_none() && ended.get("arguments").is_none(), "{ended}");
+}
+
+#[test]
+fn whoever_is_nobody_cannot_be_told_from_the_approver() {
+    let service = Service::start();
+    let folder = folder(&service, "");
+    let server = tests::harness::HttpServer::start(&fixture(), "test", &folder.config());
+    let answer = server
+        .request("tools/call", json!({"name": "test_deed_one", "arguments": deed("loopback")}))
+        .json();
+    assert!(text(&answer).contains("nobody can tell who asks"), "{answer}");
+}
+
+#[test]
 fn fifty_calls_at_a_time_have_one_effect() {
     let service = Service::start();
     let folder = folder(&service, "");

@@ -262,6 +262,41 @@ fn a_host_that_opens_pages_is_sent_to_the_page() {
     assert!(service.lines().is_empty());
 }
 
+/// What happens while the form is open counts, too.
+#[test]
+fn what_changes_while_a_form_is_open_is_not_what_was_approved() {
+    let check = |change: &dyn Fn(&Folder)| {
+        let service = Service::start();
+        let folder = folder(&service, "");
+        let mut session = Session::start(&fixture(), "test", &folder.config());
+        session.legacy(
+            "initialize",
+            json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "e2e", "version": "1"}}),
+        );
+        session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+        let id = session
+            .post("tools/call", json!({"name": "test_deed_confirm", "arguments": deed("open")}));
+        let asked = session.receive().expect("a question");
+        change(&folder);
+        let yes = json!({"action": "accept", "content": {"decision": "yes"}});
+        session.send(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": yes}).to_string());
+        let came = session.answer(id);
+        assert!(text(&came).starts_with("denied: "), "{came}");
+        assert!(service.lines().is_empty());
+    };
+    check(&|folder: &Folder| folder.write("state/test/attachment", "other bytes"));
+    check(&|folder: &Folder| {
+        let servers = std::fs::read_to_string(folder.config()).expect("servers.toml");
+        let tighter = format!("{servers}tools.test_deed_confirm.approval = \"two\"\n");
+        folder.write("servers.toml", &tighter);
+        let began = std::time::Instant::now();
+        while !folder.records("test").iter().any(|record| record["event"] == "policy_loaded") {
+            assert!(began.elapsed() < HANG, "it is never followed");
+            std::thread::yield_now();
+        }
+    });
+}
+
 #[test]
 fn a_form_that_nobody_answers_in_time_has_no_effect() {
     let service = Service::start();

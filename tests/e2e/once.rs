@@ -42,6 +42,22 @@ fn the_same_idempotency_key_has_one_effect_and_two_records() {
 }
 
 #[test]
+fn a_key_that_cannot_be_kept_is_refused() {
+    let service = Service::start();
+    let folder = folder(&service);
+    let mut session = Session::start(&fixture(), "test", &folder.config());
+    for key in [json!(123), json!(["a"]), json!(""), json!("x".repeat(201))] {
+        let mut meta = meta();
+        meta["suite/idempotency-key"] = key;
+        let params = json!({"name": "test_deed_free", "arguments": deed("a"), "_meta": meta});
+        let id = session.post("tools/call", params);
+        let answer = session.answer(id);
+        assert!(text(&answer).starts_with("invalid: "), "{answer}");
+    }
+    assert!(service.lines().is_empty());
+}
+
+#[test]
 fn a_key_whose_call_did_nothing_is_free_again() {
     let service = Service::start();
     let folder = folder(&service);

@@ -68,12 +68,18 @@ fn a_page_takes_the_yes_of_a_person_who_may_give_it() {
     };
     let reason = ("reason", "it is right");
     refuse(&[("key", "suite_wrong")], &[], 401, "mangled");
-    refuse(&[("key", &eve)], &[], 403, "no rule lets them approve");
-    refuse(&[("key", &eve), ("decision", "yes"), reason], &[], 403, "may not decide");
-    refuse(&[("key", &ann), ("decision", "yes"), reason], &[], 403, "may not decide");
+    refuse(&[("key", &eve)], &[], 404, "none here that you may decide about");
+    refuse(&[("key", &eve), ("decision", "yes"), reason], &[], 404, "none here");
+    refuse(&[("key", &ann), ("decision", "yes"), reason], &[], 404, "none here");
     refuse(&[("key", &bob), ("decision", "yes")], &[], 403, "a reason of 3 to 500");
     let foreign = [("origin", "https://evil.example")];
     refuse(&[("key", &bob), ("decision", "yes"), reason], &foreign, 403, "another site");
+    // What browsers send with a form that hides where it is from, and a page of another host.
+    refuse(&[("key", &bob)], &[("origin", "null")], 403, "another site");
+    refuse(&[("key", &bob)], &[("host", "evil.example")], 403, "not served here");
+    let own = format!("http://{}", server.address);
+    assert_eq!(send(&server, &path, &[("key", &bob)], &[("origin", &own)]).status, 200);
+    assert_eq!(first.header("referrer-policy"), Some("same-origin"), "or browsers send null");
     let unknown = format!("/approvals/{}", "0".repeat(64));
     assert_eq!(send(&server, &unknown, &[("key", &bob)], &[]).status, 404);
 

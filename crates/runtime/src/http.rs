@@ -166,23 +166,20 @@ fn router(
         .layer(from_fn_with_state(pipeline.clone(), body::explained));
     protocol = protocol.merge(metrics::route(pipeline.clone(), hosts(&options, &address, at)));
     let mut open = Router::new();
-    if let Some(authenticator) = options.authenticator {
+    if let Some(authenticator) = options.authenticator.clone() {
         if let Some(metadata) = challenge::metadata(&authenticator, &address, server) {
             for path in address.metadata_paths() {
                 open = open.route(&path, get(public(metadata.clone())));
             }
         }
-        pipeline.serves_pages(format!("{}{APPROVALS}", address.origin()));
-        open = open.merge(approvals::routes(Pages {
-            pipeline: pipeline.clone(),
-            authenticator: Arc::clone(&authenticator),
-            refused: Arc::clone(&refused),
-            origin: address.origin().to_owned(),
-        }));
+        let (hosts, origins) = (hosts(&options, &address, at), origins(&options, &address, at));
         let challenge = Challenge::new(&authenticator, &address, server);
         let proxies = options.proxies.into();
-        let gate = Gate { authenticator, challenge, refused, sessions, proxies };
-        protocol = protocol.layer(from_fn_with_state(Arc::new(gate), identify));
+        let gate = Arc::new(Gate { authenticator, challenge, refused, sessions, proxies });
+        pipeline.serves_pages(format!("{}{APPROVALS}", address.origin()));
+        let pages = Pages { pipeline: pipeline.clone(), gate: Arc::clone(&gate), hosts, origins };
+        open = open.merge(approvals::routes(pages));
+        protocol = protocol.layer(from_fn_with_state(gate, identify));
     }
     protocol
         .layer(from_fn_with_state(Arc::new(Semaphore::new(REQUESTS)), bounded))
@@ -198,18 +195,12 @@ fn config(
     at: SocketAddr,
     stop: &Stop,
 ) -> StreamableHttpServerConfig {
-    // A page that comes from this very address is ours.
-    let scheme = if options.tls.is_some() { "https" } else { "http" };
-    let mut origins =
-        vec![format!("{scheme}://{at}"), format!("{scheme}://localhost:{}", at.port())];
-    origins.push(address.origin().to_owned());
-    origins.extend_from_slice(&options.origins);
     StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_legacy_session_mode(options.sessions > 0)
         .with_sse_retry(None)
         .with_allowed_hosts(hosts(options, address, at))
-        .with_allowed_origins(origins)
+        .with_allowed_origins(origins(options, address, at))
         .enforce_origin_validation()
         .with_max_request_body_bytes(LONGEST_LINE)
         .with_cancellation_token(stop.hard())
@@ -224,6 +215,16 @@ fn hosts(options: &Options, address: &Address, at: SocketAddr) -> Vec<String> {
         hosts.push(at.ip().to_string());
     }
     hosts
+}
+
+/// The web origins that requests may come from: a page of this very address is ours.
+fn origins(options: &Options, address: &Address, at: SocketAddr) -> Vec<String> {
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    let mut origins =
+        vec![format!("{scheme}://{at}"), format!("{scheme}://localhost:{}", at.port())];
+    origins.push(address.origin().to_owned());
+    origins.extend_from_slice(&options.origins);
+    origins
 }
 
 /// Bounds the requests in progress.

@@ -34,6 +34,9 @@ use crate::seal::Bond;
 pub const REVISIONS: [ProtocolVersion; 3] =
     [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
+/// The field of `_meta` that names the effect a call is for.
+const IDEMPOTENCY_KEY: &str = "suite/idempotency-key";
+
 /// How long a client may keep lists, in milliseconds. They change with the process or the policy.
 const FRESH_MS: u64 = 300_000;
 
@@ -107,6 +110,11 @@ impl Adapter {
         carried: Carried,
         context: &Arc<RequestContext<RoleServer>>,
     ) -> Result<Result<Answer, Failure>, Result<InputRequiredResult, McpError>> {
+        if let Some(error) = unusable_key(context) {
+            let nobody = Arc::new(Conversation::new(Arc::clone(context), None, None));
+            let failure = self.pipeline.refuse(&self.caller(context, nobody), request, error);
+            return Ok(Err(failure));
+        }
         let modern = Self::is_modern(context);
         // Before 2026-07-28 no call waits.
         let bond = modern.then(|| bond(&self.principal(context), &request));
@@ -156,6 +164,14 @@ impl Adapter {
     }
 }
 
+/// An idempotency key that cannot be kept: who sends one relies on it.
+fn unusable_key(context: &RequestContext<RoleServer>) -> Option<ToolError> {
+    let key = context.meta.get(IDEMPOTENCY_KEY)?;
+    let is_text = key.as_str().is_some_and(|key| (1..=200).contains(&key.chars().count()));
+    let message = format!("`_meta` field `{IDEMPOTENCY_KEY}` is a text of 1 to 200 characters.");
+    (!is_text).then(|| ToolError::invalid(message))
+}
+
 /// What a waiting call is bound to.
 fn bond(principal: &Principal, request: &Request) -> Bond {
     let none = Map::new();
@@ -178,7 +194,7 @@ fn said(context: &RequestContext<RoleServer>) -> Said {
         request: Some(context.id.to_string().chars().take(100).collect()),
         session: session(context),
         user_request: field("suite/user-request"),
-        idempotency_key: field("suite/idempotency-key"),
+        idempotency_key: field(IDEMPOTENCY_KEY),
     }
 }
 

@@ -11,6 +11,7 @@ mod approve;
 mod call;
 mod once;
 mod record;
+mod tend;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -281,6 +282,9 @@ impl Pipeline {
     pub async fn stop(&self) -> Result<(), state::StateError> {
         self.inner.acting.close();
         let _ = tokio::time::timeout(GRACE, self.inner.acting.wait()).await;
+        if let Err(error) = self.end_overdue().await {
+            tracing::error!(%error, "approvals whose time is over could not be ended");
+        }
         let rules = self.inner.rules.get();
         let mut record = Record::new(Event::Stopped, self.inner.catalogue.server);
         record.policy = Some(&rules.digest);
@@ -344,6 +348,11 @@ impl Pipeline {
     pub(crate) async fn metrics(&self, format: telemetry::Format) -> String {
         self.inner.telemetry.look(&self.inner.store).await;
         self.inner.telemetry.text(format)
+    }
+
+    /// The page that servers.toml names.
+    pub(crate) fn named_page(&self) -> Option<String> {
+        self.inner.rules.get().approval_page.clone()
     }
 
     /// This process serves the approval pages at this address.

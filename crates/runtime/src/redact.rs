@@ -6,12 +6,12 @@
 //! it follows none through an encoding but for the held ones. Where to start reading: [`Redactor`],
 //! then `patterns` and `data/suite.toml`.
 
+mod decode;
 mod exact;
 mod patterns;
 mod rules;
 mod walk;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contract::Secret;
@@ -53,7 +53,7 @@ const VALUE: &str = "value";
 /// Replaces held secrets, and what looks like a secret.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
-    held: Option<AhoCorasick>,
+    held: Option<exact::Held>,
 }
 
 /// Where a string stands.
@@ -69,16 +69,7 @@ impl Redactor {
     /// Knows these secrets. Values under four bytes are left out: they would mark half of every
     /// text, and are soon guessed.
     pub fn new(secrets: &[Secret]) -> Self {
-        let mut forms: Vec<String> =
-            secrets.iter().map(Secret::expose).flat_map(exact::forms).collect();
-        forms.sort();
-        forms.dedup();
-        if forms.is_empty() {
-            return Self { held: None };
-        }
-        let mut builder = AhoCorasick::builder();
-        builder.match_kind(MatchKind::LeftmostLongest).ascii_case_insensitive(true);
-        Self { held: builder.build(forms).ok() }
+        Self { held: exact::Held::new(secrets.iter().map(Secret::expose)) }
     }
 
     /// The text without secrets; `None` where there are none.
@@ -201,26 +192,29 @@ impl Redactor {
 
     /// The text without held secrets.
     fn held(&self, text: &str) -> Option<String> {
-        let held = self.held.as_ref()?;
-        if !held.is_match(text) {
+        let found = self.held.as_ref()?.find(text);
+        if found.is_empty() {
             return None;
         }
         let marks = patterns::marks(text);
         let mut out = String::with_capacity(text.len());
-        held.replace_all_with(text, &mut out, |found, secret, out| {
-            let is_mark = patterns::is_in(&marks, &found.range());
-            out.push_str(if is_mark { secret } else { MARK });
-            true
-        });
-        (out != text).then_some(out)
+        let mut at = 0;
+        for place in found.into_iter().filter(|place| !patterns::is_in(&marks, place)) {
+            out.push_str(&text[at..place.start]);
+            out.push_str(MARK);
+            at = place.end;
+        }
+        out.push_str(&text[at..]);
+        (at > 0).then_some(out)
     }
 
     /// Where secrets stand, and what is to stand there; in order, without overlaps.
     fn found(&self, text: &str) -> Vec<Place> {
         let mut places: Vec<Place> = match &self.held {
             Some(held) => held
-                .find_iter(text)
-                .map(|found| Place { start: found.start(), end: found.end(), id: None })
+                .find(text)
+                .into_iter()
+                .map(|found| Place { start: found.start, end: found.end, id: None })
                 .collect(),
             None => Vec::new(),
         };

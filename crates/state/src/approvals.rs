@@ -13,6 +13,8 @@
 
 use std::collections::BTreeMap;
 
+mod standing;
+
 use contract::{Approval, Identity, Preview, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,6 +22,7 @@ use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
+pub use self::standing::State;
 use crate::store::now;
 use crate::{StateError, Store};
 
@@ -74,53 +77,6 @@ impl StoredCall {
     }
 }
 
-/// Where an approval stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// It waits for a person.
-    Pending,
-    /// Enough people said yes; it waits for its call.
-    Approved,
-    /// A person said no.
-    Denied,
-    /// Nobody decided, or nobody called, in time.
-    Expired,
-    /// It is not what would run any more, or an approver does not count any more.
-    Void,
-    /// Its call is running, or was interrupted.
-    Redeemed,
-    /// Its call succeeded.
-    Done,
-    /// Its call failed.
-    Failed,
-}
-
-impl State {
-    /// Every state with its name.
-    const NAMES: [(State, &'static str); 8] = [
-        (State::Pending, "pending"),
-        (State::Approved, "approved"),
-        (State::Denied, "denied"),
-        (State::Expired, "expired"),
-        (State::Void, "void"),
-        (State::Redeemed, "redeemed"),
-        (State::Done, "done"),
-        (State::Failed, "failed"),
-    ];
-
-    /// The name.
-    pub fn name(self) -> &'static str {
-        let found = Self::NAMES.iter().find(|(state, _)| *state == self);
-        found.map_or("void", |(_, name)| name)
-    }
-
-    fn of(name: &str) -> Self {
-        let found = Self::NAMES.iter().find(|(_, known)| *known == name);
-        found.map_or(State::Void, |(state, _)| *state)
-    }
-}
-
 /// One person's decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decision {
@@ -156,6 +112,12 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Where it stands now: what is over does not wait, even where nobody noticed yet.
+    pub fn standing(&self) -> State {
+        let waits = matches!(self.state, State::Pending | State::Approved);
+        if waits && self.call.expires <= now() { State::Expired } else { self.state }
+    }
+
     /// How many different people must say yes.
     pub fn needed(&self) -> usize {
         if self.call.level == Approval::Two { 2 } else { 1 }
@@ -293,7 +255,17 @@ impl Store {
         .fetch_all(&mut *transaction)
         .await
         .map_err(self.fault())?;
-        self.all(&mut transaction, rows).await
+        self.sound(&mut transaction, rows).await
+    }
+
+    /// Those of these rows that are what was asked for: a changed one stops no other.
+    async fn sound(
+        &self,
+        transaction: &mut Transaction<'_, Sqlite>,
+        mut rows: Vec<SqliteRow>,
+    ) -> Result<Vec<Stored>, StateError> {
+        rows.retain(|row| self.stored(row, Vec::new()).is_ok());
+        self.all(transaction, rows).await
     }
 
     /// The approvals of these rows, with their decisions.
@@ -423,7 +395,7 @@ impl Store {
         .fetch_all(&mut *transaction)
         .await
         .map_err(self.fault())?;
-        let ended = self.all(&mut transaction, rows).await?;
+        let ended = self.sound(&mut transaction, rows).await?;
         transaction.commit().await.map_err(self.fault())?;
         Ok(ended)
     }
@@ -477,7 +449,7 @@ fn countable(stored: &Stored, decision: &Decision) -> Result<(), Refused> {
     Ok(())
 }
 
-/// What ties an approval to a call: requester, tool and arguments.
+/// What ties an approval to a call.
 fn binding(requester: &str, tool: &str, arguments: &Value) -> String {
     let whole = serde_json::json!([requester, tool, arguments]);
     hex(&Sha256::digest(serde_json_canonicalizer::to_string(&whole).unwrap_or_default()))

@@ -5,7 +5,7 @@
 //! transaction.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
@@ -202,9 +202,29 @@ async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(PATIENCE)
         .foreign_keys(true);
+    let began = Instant::now();
+    loop {
+        // Two processes that make the database at once: SQLite does not wait for the other one
+        // while it changes the journal.
+        match connect(options.clone()).await {
+            Err(error) if is_busy(&error) && began.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     sqlx::raw_sql(SCHEMA).execute(&pool).await?;
     Ok(pool)
+}
+
+/// `SQLITE_BUSY` and `SQLITE_LOCKED`, with whatever extension.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
 /// Only the owner may read the file; its companions take the same mode.
@@ -251,6 +271,20 @@ mod tests {
         assert_eq!(claim("a", "4").await, taken);
         store.settle("1", None).await.expect("given back");
         assert_eq!(claim("b", "5").await, Claim::Ours);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_processes_may_make_it_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tasks: Vec<_> = (0..16)
+            .map(|_| {
+                let store = Store::new(folder.path());
+                tokio::spawn(async move { store.count_day("ann", "t", "d", 100).await })
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await.expect("ran").expect("counted"));
+        }
     }
 
     #[tokio::test]

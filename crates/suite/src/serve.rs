@@ -46,6 +46,7 @@ pub(crate) fn run(
         let hangup = reload::on_hangup().context("signals cannot be caught")?;
         let ready = ready(confined.checked, launcher, confined.copies, started).await?;
         let stop = Stop::on_signals().context("signals cannot be caught")?;
+        ready.pipeline.tend();
         tokio::spawn(reload.watch(ready.pipeline.clone(), hangup));
         match confined.network {
             None => stdio(&ready, confined.user, stop).await?,

@@ -7,19 +7,21 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use auth::Authenticator;
+use auth::Refusal;
 use axum::Router;
-use axum::extract::{ConnectInfo, Form, Path, State};
+use axum::extract::{ConnectInfo, Form, Path, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use contract::text::visible;
 use contract::{Client, Identity};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde::Deserialize;
 use state::approvals::{State as Standing, Stored};
 
+use super::identify::Gate;
 use super::listener::Peer;
-use super::refused::Refused;
+use super::metrics::names;
 use crate::Pipeline;
 use crate::approvals::{DecideError, thanks};
 
@@ -29,16 +31,21 @@ pub const APPROVALS: &str = "/approvals";
 /// What the pages need.
 pub(super) struct Pages {
     pub(super) pipeline: Pipeline,
-    pub(super) authenticator: Arc<Authenticator>,
-    pub(super) refused: Arc<Refused>,
-    /// This server's own origin.
-    pub(super) origin: String,
+    pub(super) gate: Arc<Gate>,
+    /// The hosts that requests may name.
+    pub(super) hosts: Vec<String>,
+    /// This server's own origin, and those that servers.toml lists.
+    pub(super) origins: Vec<String>,
 }
 
 /// The routes of the pages.
 pub(super) fn routes(pages: Pages) -> Router {
     let path = format!("{APPROVALS}/{{id}}");
-    Router::new().route(&path, get(first).post(decide)).with_state(Arc::new(pages))
+    let pages = Arc::new(pages);
+    Router::new()
+        .route(&path, get(first).post(decide))
+        .layer(from_fn_with_state(Arc::clone(&pages), is_ours))
+        .with_state(pages)
 }
 
 /// What the person sends.
@@ -49,6 +56,30 @@ struct Sent {
     decision: String,
     #[serde(default)]
     reason: String,
+}
+
+/// Whether a request names this host, and comes from a page of ours.
+async fn is_ours(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
+    let (headers, authority) = (request.headers(), request.uri().authority());
+    if !names(headers, authority, &pages.hosts) {
+        return page(StatusCode::FORBIDDEN, "Not this host", "<p>It is not served here.</p>");
+    }
+    let named = pages.pipeline.named_page();
+    let named = named.as_deref().and_then(origin);
+    let is_known = |origin: &str| {
+        named.as_deref() == Some(origin) || pages.origins.iter().any(|known| known == origin)
+    };
+    let from = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    if from.is_some_and(|from| !is_known(from)) {
+        return page(StatusCode::FORBIDDEN, "Not from here", "<p>The form is of another site.</p>");
+    }
+    next.run(request).await
+}
+
+/// Scheme, host and port of an address.
+fn origin(address: &str) -> Option<String> {
+    let address: Uri = address.parse().ok()?;
+    Some(format!("{}://{}", address.scheme_str()?, address.authority()?))
 }
 
 /// Asks who it is. Says nothing about the approval, not even whether there is one.
@@ -65,20 +96,15 @@ async fn decide(
     headers: HeaderMap,
     Form(sent): Form<Sent>,
 ) -> Response {
-    if headers.get(header::ORIGIN).is_some_and(|origin| *origin != *pages.origin) {
-        return page(StatusCode::FORBIDDEN, "Not from here", "<p>The form is of another site.</p>");
-    }
-    let identity = match pages.authenticator.check(sent.key.trim()).await {
+    let identity = match pages.gate.authenticator.check(sent.key.trim()).await {
         Ok(identity) => identity,
-        Err(refusal) => return pages.nobody(peer, &refusal.to_string()),
+        Err(refusal) => return pages.nobody(pages.gate.origin(peer, &headers), &refusal),
     };
     let is_whole = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     let found = if is_whole { pages.pipeline.approval(&id).await } else { Ok(None) };
     let stored = match found {
         Ok(Some(stored)) => stored,
-        Ok(None) => {
-            return page(StatusCode::NOT_FOUND, "No such approval", "<p>There is none here.</p>");
-        }
+        Ok(None) => return not_yours(),
         Err(error) => return failed(&error.to_string()),
     };
     match sent.decision.as_str() {
@@ -88,20 +114,28 @@ async fn decide(
 }
 
 impl Pages {
-    fn nobody(&self, peer: IpAddr, why: &str) -> Response {
-        if self.refused.is_too_many(peer) {
-            return page(StatusCode::TOO_MANY_REQUESTS, "Too many tries", "<p>Wait a minute.</p>");
+    fn nobody(&self, peer: IpAddr, refusal: &Refusal) -> Response {
+        let refused = &self.gate.refused;
+        let is_down = matches!(refusal, Refusal::Unavailable(_));
+        let (status, title) = match refusal {
+            Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Not now"),
+            _ if refused.is_too_many(peer) => (StatusCode::TOO_MANY_REQUESTS, "Too many tries"),
+            _ => (StatusCode::UNAUTHORIZED, "This credential does not count"),
+        };
+        let code = status.as_u16();
+        refused.tell(format!("{code} from {peer}, to decide about an approval: {refusal}"));
+        let mut response = page(status, title, &format!("<p>{}</p>", escape(&refusal.to_string())));
+        if is_down || status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
         }
-        self.refused.tell(format!("401 from {peer}, to decide about an approval: {why}"));
-        let text = format!("<p>{}</p>", escape(why));
-        page(StatusCode::UNAUTHORIZED, "This credential does not count", &text)
+        response
     }
 
     fn show(&self, stored: &Stored, identity: &Identity) -> Response {
-        if let Err(why) = self.pipeline.may_decide(stored, identity) {
-            let text = format!("<p>{}</p>", escape(&why));
-            return page(StatusCode::FORBIDDEN, "You may not decide about this", &text);
+        if self.pipeline.may_decide(stored, identity).is_err() {
+            return not_yours();
         }
+        let standing = stored.standing();
         let call = &stored.call;
         let mut body = String::from("<dl>");
         for (name, value) in [
@@ -109,7 +143,7 @@ impl Pages {
             ("target", &call.target().to_string()),
             ("asked by", &format!("{} ({})", call.requester, call.identity)),
             ("needs", &call.level.to_string()),
-            ("state", stored.state.name()),
+            ("state", standing.name()),
             ("approval", &stored.id),
         ] {
             body.push_str(&format!("<dt>{name}<dd>{}", escape(value)));
@@ -120,7 +154,7 @@ impl Pages {
             escape(&call.preview.to_string()),
             escape(&arguments)
         ));
-        if stored.state == Standing::Pending {
+        if standing == Standing::Pending {
             body.push_str(DECISION);
         }
         page(StatusCode::OK, "Approval", &body)
@@ -141,6 +175,7 @@ impl Pages {
                 page(StatusCode::OK, "Decided", &text)
             }
             Err(DecideError::State(error)) => failed(&error.to_string()),
+            Err(DecideError::Forbidden { .. }) => not_yours(),
             Err(error) => {
                 let text = format!("<p>{}. Nothing was decided.</p>", escape(&error.to_string()));
                 page(StatusCode::FORBIDDEN, "Not decided", &text)
@@ -154,6 +189,12 @@ const DECISION: &str = "<form method=post>\
     <label>Your API key, to sign it <input name=key type=password required autocomplete=off></label>\
     <button name=decision value=yes>Yes, exactly this</button> \
     <button name=decision value=no>No</button></form>";
+
+/// The same for an approval that is not there and for one that is somebody else's matter.
+fn not_yours() -> Response {
+    let text = "<p>There is none here that you may decide about.</p>";
+    page(StatusCode::NOT_FOUND, "No such approval", text)
+}
 
 fn failed(log: &str) -> Response {
     tracing::error!(log, "an approval could not be read or decided");
@@ -171,7 +212,8 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Browsers send `Origin: null` with the form otherwise.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (
             header::CONTENT_SECURITY_POLICY,

@@ -78,7 +78,7 @@ impl Gate {
     }
 
     /// The address a request comes from: behind a proxy, what the nearest one says.
-    fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub(super) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !is_within(&self.proxies, peer) {
             return peer;
         }

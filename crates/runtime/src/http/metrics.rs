@@ -49,7 +49,7 @@ async fn show(State(shown): State<Shown>, request: Request) -> Response {
 }
 
 /// Whether the request names one of these hosts.
-fn names(headers: &HeaderMap, authority: Option<&Authority>, hosts: &[String]) -> bool {
+pub(super) fn names(headers: &HeaderMap, authority: Option<&Authority>, hosts: &[String]) -> bool {
     let named = headers.get(header::HOST).and_then(|value| value.to_str().ok()?.parse().ok());
     let named: Option<Authority> = named.or_else(|| authority.cloned());
     named.is_some_and(|named| {

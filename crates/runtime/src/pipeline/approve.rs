@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use contract::record::Event;
-use contract::{Approval, Channel as _, Identity, Kind, Preview, Question, ToolError};
+use contract::{Approval, Channel as _, Identity, Kind, Preview, Proof, Question, ToolError};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use state::StateError;
-use state::approvals::{Asked, Decision, State, Stored, StoredCall};
+use state::approvals::{Asked, Decision, Refused, State, Stored, StoredCall};
 
 use super::call::{Call, panicked, timed_out};
 use super::{Failure, once};
@@ -60,6 +60,7 @@ impl Call {
 
     /// A call by the identity of its approval: the stored arguments are its arguments.
     pub(super) async fn recall(&mut self, entry: &Entry, prefix: &str) -> Result<(), Failure> {
+        self.pipeline.end_overdue().await.map_err(unkept)?;
         let unknown = || {
             let message = format!("you have no approval `{prefix}` for {}.", entry.contract.name);
             Failure::Error(ToolError::not_found(message))
@@ -70,7 +71,7 @@ impl Call {
             return Err(unknown());
         }
         let store = &self.pipeline.inner.store;
-        let found = store.approvals_like(prefix).await.map_err(unkept)?;
+        let found = store.approvals_like(&prefix.to_ascii_lowercase()).await.map_err(unkept)?;
         let [stored] = found.as_slice() else { return Err(unknown()) };
         let call = &stored.call;
         if call.requester != self.principal.subject || call.tool != entry.contract.name {
@@ -101,7 +102,10 @@ impl Call {
         if entry.contract.approval == Approval::None {
             return Ok(Cleared::Run(None));
         }
-        self.end_overdue().await?;
+        if entry.contract.approval > Approval::Confirm && self.principal.proof == Proof::Loopback {
+            return Err(nobody().into());
+        }
+        self.pipeline.end_overdue().await.map_err(unkept)?;
         let preview = self.preview(entry, prepared).await?;
         let stored = self.ask(entry, prepared, preview).await?;
         self.approval = Some(noted(&stored));
@@ -155,7 +159,8 @@ impl Call {
         loop {
             let existing = match inner.store.ask(fresh.clone()).await.map_err(unkept)? {
                 Asked::New(stored) => {
-                    self.tell(Event::ApprovalAsked, &stored, None)?;
+                    let told = self.tell(Event::ApprovalAsked, &stored, None);
+                    self.or_void(&stored, told).await?;
                     return Ok(*stored);
                 }
                 Asked::TooMany => return Err(too_many().into()),
@@ -163,10 +168,7 @@ impl Call {
             };
             if let Some(why) = self.overruled(&existing) {
                 self.void(&existing, &why).await?;
-                return Err(ToolError::new(Kind::Denied, format!(
-                    "approval {} does not count any more: {why}. Nothing was done; call again to ask anew.",
-                    short(&existing.id)
-                )).into());
+                return Err(void_now(&existing, &why).into());
             }
             match differs(&existing, &fresh) {
                 Some(what) => self.void(&existing, &format!("{what} changed since")).await?,
@@ -230,18 +232,41 @@ impl Call {
         (!enough).then(|| "the people who approved it are not different ones".to_owned())
     }
 
+    /// What could not be recorded does not count.
+    async fn or_void(&self, stored: &Stored, told: Result<(), ToolError>) -> Result<(), ToolError> {
+        if told.is_err() {
+            let why = "it could not be recorded";
+            self.pipeline.inner.store.void(&stored.id, why).await.map_err(unkept)?;
+        }
+        told
+    }
+
+    /// Looks again at a call that waited, for a person or for its turn: what came into force or
+    /// changed meanwhile counts.
+    pub(super) async fn look_again(
+        &mut self,
+        entry: &Arc<Entry>,
+        prepared: &Prepared,
+        approval: Option<&str>,
+    ) -> Result<(), Failure> {
+        let changed = self.pipeline.inner.rules.get().digest != self.rules.digest;
+        let Some(id) = approval else {
+            return if changed { Err(overtaken().into()) } else { Ok(()) };
+        };
+        let preview = self.preview(entry, prepared).await?;
+        let fresh = self.stored_call(entry, prepared, preview)?;
+        let found = self.pipeline.inner.store.approvals_like(id).await.map_err(unkept)?;
+        let Some(stored) = found.first() else { return Err(overtaken().into()) };
+        let what = differs(stored, &fresh).or(changed.then_some("the policy"));
+        let why = self.overruled(stored).or(what.map(|what| format!("{what} changed since")));
+        let Some(why) = why else { return Ok(()) };
+        self.void(stored, &why).await?;
+        Err(void_now(stored, &why).into())
+    }
+
     async fn void(&self, stored: &Stored, why: &str) -> Result<(), Failure> {
         if self.pipeline.inner.store.void(&stored.id, why).await.map_err(unkept)? {
             self.tell(Event::ApprovalExpired, stored, Some(why))?;
-        }
-        Ok(())
-    }
-
-    /// Ends the approvals of this server whose time is over, and records each.
-    async fn end_overdue(&self) -> Result<(), Failure> {
-        let store = &self.pipeline.inner.store;
-        for stored in store.expire().await.map_err(unkept)? {
-            self.tell(Event::ApprovalExpired, &stored, Some("nobody decided or called in time"))?;
         }
         Ok(())
     }
@@ -302,6 +327,10 @@ impl Call {
         let store = &self.pipeline.inner.store;
         let decided = match store.decide(&stored.id, &decision).await.map_err(unkept)? {
             Ok(decided) => decided,
+            Err(Refused::NotPending(State::Approved | State::Redeemed | State::Done)) => {
+                let message = "another answer was faster; call again for what came of it.";
+                return Err(ToolError::new(Kind::Unavailable, message).into());
+            }
             Err(refused) => {
                 let message = format!("the answer does not count: {refused}. Nothing was done.");
                 return Err(ToolError::new(Kind::Denied, message).into());
@@ -309,7 +338,8 @@ impl Call {
         };
         let event = if yes { Event::ApprovalGiven } else { Event::ApprovalDenied };
         self.approval = Some(noted(&decided));
-        self.tell(event, &decided, None)?;
+        let told = self.tell(event, &decided, None);
+        self.or_void(&decided, told).await?;
         match decided.state {
             State::Approved => Ok(Cleared::Run(Some(decided.id))),
             _ => Err(denied(&decided).into()),
@@ -405,6 +435,26 @@ fn denied(stored: &Stored) -> ToolError {
         "approval {} was denied, nothing was done.{why} Do not ask for the same again.",
         short(&stored.id)
     );
+    ToolError::new(Kind::Denied, message)
+}
+
+fn void_now(stored: &Stored, why: &str) -> ToolError {
+    let message = format!(
+        "approval {} does not count any more: {why}. Nothing was done; call again to ask anew.",
+        short(&stored.id)
+    );
+    ToolError::new(Kind::Denied, message)
+}
+
+fn overtaken() -> ToolError {
+    let message = "the rules changed while this call waited; nothing was done. Call again.";
+    ToolError::new(Kind::Unavailable, message).retry_after(Duration::from_secs(1))
+}
+
+/// Whoever can reach the port may be the one who would approve.
+fn nobody() -> ToolError {
+    let message = "this needs the yes of somebody else, and over HTTP without identity nobody can tell who asks; \
+                   nothing was done. The operator switches on [identity], or serves it on stdio.";
     ToolError::new(Kind::Denied, message)
 }
 

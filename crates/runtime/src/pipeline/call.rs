@@ -156,6 +156,9 @@ impl Call {
         };
         let deadline = Instant::now() + entry.contract.timeout;
         let _slot = self.wait_for_slot(&inner, deadline).await?;
+        if !is_plain {
+            Box::pin(self.look_again(&entry, &prepared, approval.as_deref())).await?;
+        }
         self.count_day(&inner, &entry).await?;
         self.record_intent(&entry)?;
         if !is_plain && let Some(shown) = Box::pin(self.claim(&entry, approval.as_deref())).await? {

@@ -1,13 +1,16 @@
-//! The forms in which a held secret may appear: as it is, and as encoders write it.
+//! Held secrets: where they stand in a text, as they are or as encoders write them.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use serde_json::Value;
+
+use super::decode::{self, Reading};
 
 /// Shorter values would mark half of every text.
-pub(super) const SHORTEST: usize = 4;
+const SHORTEST: usize = 4;
 
 /// Lines of a secret of several lines that are at least as long are secrets of their own, since
 /// what shows such a secret may indent it.
@@ -16,112 +19,145 @@ const SHORTEST_LINE: usize = 16;
 /// What is certain of a secret inside longer base64 text counts from this length on.
 const SHORTEST_CORE: usize = 6;
 
-/// Every form of a value; none of one that is too short. To be found without regard to ASCII
-/// case, which covers the two cases of hexadecimal digits.
-pub(super) fn forms(value: &str) -> Vec<String> {
+/// How many encodings are undone one after the other, such as JSON in JSON in an address.
+const DEPTH: usize = 3;
+
+/// Finds held secrets.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// Every form of every secret.
+    forms: AhoCorasick,
+    /// The forms that may be wrapped: base64.
+    wrapped: AhoCorasick,
+    /// Whether a secret has letters whose case the forms do not cover.
+    is_beyond_ascii: bool,
+}
+
+impl Held {
+    /// Knows these values; `None` where all are too short.
+    pub(super) fn new<'a>(values: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let values: Vec<&str> = values.flat_map(parts).collect();
+        let forms = values.iter().flat_map(|value| plain(value).into_iter().chain(base64(value)));
+        let wrapped = values.iter().flat_map(|value| base64(value));
+        Some(Self {
+            forms: automaton(forms)?,
+            wrapped: automaton(wrapped)?,
+            is_beyond_ascii: values.iter().any(|value| !value.is_ascii()),
+        })
+    }
+
+    /// Where secrets stand, in order and without overlaps.
+    pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        let mut readings: Vec<Reading> = Vec::new();
+        self.seek(text.as_bytes(), &readings, &mut found);
+        while readings.len() < DEPTH {
+            let last = readings.last().map_or(text.as_bytes(), |reading| &reading.bytes);
+            let Some(next) = decode::unescaped(last) else { break };
+            readings.push(next);
+            if let Some(reading) = readings.last() {
+                self.seek(&reading.bytes, &readings, &mut found);
+            }
+        }
+        found.sort_by_key(|range| range.start);
+        found.dedup_by(|later, earlier| {
+            let overlaps = later.start < earlier.end;
+            if overlaps {
+                earlier.end = earlier.end.max(later.end);
+            }
+            overlaps
+        });
+        found
+    }
+
+    /// Looks at one reading of a text, which came about by `readings`.
+    fn seek(&self, bytes: &[u8], readings: &[Reading], found: &mut Vec<Range<usize>>) {
+        let mut take = |range: Range<usize>| {
+            let back = readings.iter().rev();
+            found.push(back.fold(range, |range, reading| reading.origin(&range)));
+        };
+        for place in self.forms.find_iter(bytes) {
+            take(place.range());
+        }
+        if let Some(flat) = decode::on_one_line(bytes) {
+            for place in self.wrapped.find_iter(&flat.bytes) {
+                take(flat.origin(&place.range()));
+            }
+        }
+        if self.is_beyond_ascii
+            && let Some(lower) = decode::in_lower_case(bytes)
+        {
+            for place in self.forms.find_iter(&lower.bytes) {
+                take(lower.origin(&place.range()));
+            }
+        }
+    }
+}
+
+/// Without regard to ASCII case, which covers the two cases of hexadecimal digits.
+fn automaton(forms: impl Iterator<Item = String>) -> Option<AhoCorasick> {
+    let mut forms: Vec<String> = forms.filter(|form| form.len() >= SHORTEST).collect();
+    forms.sort();
+    forms.dedup();
+    if forms.is_empty() {
+        return None;
+    }
+    let mut builder = AhoCorasick::builder();
+    builder.match_kind(MatchKind::LeftmostLongest).ascii_case_insensitive(true);
+    builder.build(forms).ok()
+}
+
+/// What of a value is a secret: all of it, without the space around it, and its long lines; nothing
+/// of one that is too short.
+fn parts(value: &str) -> Vec<&str> {
     let lines = value.lines().map(str::trim).filter(|line| {
         line.len() >= SHORTEST_LINE && !line.starts_with("-----") && line.len() < value.len()
     });
     let values = [value, value.trim()].into_iter().filter(|value| value.len() >= SHORTEST);
-    let mut forms: Vec<String> = values.chain(lines).flat_map(encoded).collect();
-    forms.sort();
-    forms.dedup();
-    forms
+    let mut parts: Vec<&str> = values.chain(lines).collect();
+    parts.dedup();
+    parts
 }
 
-fn encoded(value: &str) -> Vec<String> {
-    let bytes = value.as_bytes();
-    let json = in_json(value);
-    let ascii = ascii_json(&json);
-    let html = |apostrophe: &str| {
-        let most = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        most.replace('"', "&quot;").replace('\'', apostrophe)
-    };
-    let every = |before: &str| {
-        bytes.iter().fold(String::new(), |mut out, byte| {
-            let _ = write!(out, "{before}{byte:02x}");
+/// A value as it is, and the forms that no escape leads back to.
+fn plain(value: &str) -> Vec<String> {
+    let every = |between: &str| {
+        let mut out = value.bytes().fold(String::new(), |mut out, byte| {
+            let _ = write!(out, "{between}{byte:02x}");
             out
-        })
+        });
+        out.split_off(between.len())
     };
-    let strict = percent(bytes, b"-._~");
+    let mut values = vec![value.to_owned(), value.to_uppercase()];
+    values.push(value.chars().flat_map(char::to_lowercase).collect());
+    // What looks like an escape in the secret itself is undone together with those around it.
+    let mut last = value.as_bytes().to_vec();
+    for _ in 0..DEPTH {
+        let Some(next) = decode::unescaped(&last) else { break };
+        last = next.bytes;
+        values.extend(String::from_utf8(last.clone()));
+    }
+    // Forms write a space as `+`.
+    let spaced: Vec<String> = values.iter().map(|value| value.replace(' ', "+")).collect();
+    values.extend(spaced);
+    values.extend([every(""), every(":"), every(" ")]);
+    values
+}
+
+fn base64(value: &str) -> Vec<String> {
+    let bytes = value.as_bytes();
     let mut forms = vec![
-        value.to_owned(),
-        in_json(&json),
-        ascii.replace('/', "\\/"),
-        json.replace('/', "\\/"),
-        escaped(&ascii, "<>&"),
-        escaped(&ascii, "<>&'+="),
-        format!("{value:?}").trim_matches('"').to_owned(),
-        html("&#39;"),
-        html("&#x27;"),
-        html("&apos;"),
-        html("'"),
-        html("&#39;").replace("&quot;", "&#34;"),
-        html("&#39;").replace('/', "&#x2F;"),
         STANDARD.encode(bytes),
         STANDARD_NO_PAD.encode(bytes),
         URL_SAFE.encode(bytes),
         URL_SAFE_NO_PAD.encode(bytes),
-        every(""),
-        every("\\x"),
-        every("%"),
-        every(":").trim_start_matches(':').to_owned(),
-        every(" ").trim_start().to_owned(),
-        percent(strict.as_bytes(), b"-._~"),
-        strict.replace("%20", "+"),
-        percent(bytes, b"-._~!*'()"),
-        percent(bytes, b"-._~!*'();/?:@&=+$,#"),
-        strict,
-        ascii,
-        json,
     ];
     for shift in 0..3 {
         let core = aligned(bytes, shift);
         forms.push(core.replace('+', "-").replace('/', "_"));
         forms.push(core);
     }
-    forms.retain(|form| form.len() >= SHORTEST);
     forms
-}
-
-/// A JSON string (RFC 8259) without its quotes.
-fn in_json(value: &str) -> String {
-    let json = Value::String(value.to_owned()).to_string();
-    json[1..json.len() - 1].to_owned()
-}
-
-/// The same with every character beyond ASCII as `\u….`
-fn ascii_json(json: &str) -> String {
-    let mut out = String::new();
-    for c in json.chars() {
-        if c.is_ascii() {
-            out.push(c);
-        } else {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
-                let _ = write!(out, "\\u{unit:04x}");
-            });
-        }
-    }
-    out
-}
-
-/// The same with these characters as `\u….`, which encoders do that write for web pages.
-fn escaped(json: &str, which: &str) -> String {
-    which
-        .chars()
-        .fold(json.to_owned(), |out, c| out.replace(c, &format!("\\u{:04x}", u32::from(c))))
-}
-
-/// Percent-encoding (RFC 3986) of all but letters, digits and `kept`.
-fn percent(bytes: &[u8], kept: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || kept.contains(byte) {
-            out.push(char::from(*byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }
 
 /// The characters of base64 that depend on the value alone when it begins `shift` bytes into a
@@ -138,15 +174,45 @@ fn aligned(bytes: &[u8], shift: usize) -> String {
 mod tests {
     use super::*;
 
+    fn held(secret: &str) -> Held {
+        Held::new([secret].into_iter()).expect("long enough")
+    }
+
+    /// The whole of each form is found, and nothing around it.
+    fn check(secret: &str, forms: &[&str]) {
+        let held = held(secret);
+        for form in forms {
+            for text in [format!("a {form} b"), format!("é{form}é")] {
+                let start = text.find(form).expect("in it");
+                let place = start..start + form.len();
+                assert_eq!(held.find(&text), [place], "{text}");
+            }
+        }
+    }
+
     #[test]
     fn a_value_is_known_at_every_alignment_of_base64() {
-        let known = forms("c4n4ry-Zm9v+/secret");
+        let held = held("c4n4ry-Zm9v+/secret");
         for before in ["", "a", "ab", "abc"] {
             for after in ["", "x", "xy"] {
                 for engine in [&STANDARD, &URL_SAFE] {
                     let text = engine.encode(format!("{before}c4n4ry-Zm9v+/secret{after}"));
-                    assert!(known.iter().any(|form| text.contains(form)), "{before} {after}");
+                    assert!(!held.find(&text).is_empty(), "{before} {after}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn base64_is_known_where_lines_are_wrapped() {
+        let held = held("wJalrXUtnFEMI/K7MDENG+bPxRfiCY/Zq1==");
+        for before in 0..80 {
+            let text = "x".repeat(before) + "wJalrXUtnFEMI/K7MDENG+bPxRfiCY/Zq1== and more";
+            let text = STANDARD.encode(text);
+            for (width, between) in [(64, "\n"), (76, "\r\n"), (76, "\n    "), (64, "\\n")] {
+                let lines: Vec<&str> =
+                    text.as_bytes().chunks(width).flat_map(str::from_utf8).collect();
+                assert_eq!(held.find(&lines.join(between)).len(), 1, "{before} {width}");
             }
         }
     }
@@ -154,24 +220,55 @@ mod tests {
     #[test]
     fn the_lines_of_a_long_secret_are_secrets_and_short_values_are_none() {
         let pem = "-----BEGIN X-----\n  MIIEvQIBADANBgkqhkiG9w0\nAQ==\n-----END X-----\n";
-        let known = forms(pem);
-        assert!(known.contains(&"MIIEvQIBADANBgkqhkiG9w0".to_owned()));
-        assert!(
-            !known.contains(&"AQ==".to_owned()) && !known.contains(&"-----END X-----".to_owned())
-        );
-        assert!(forms("abc").is_empty());
+        let held = held(pem);
+        assert_eq!(held.find("MIIEvQIBADANBgkqhkiG9w0").len(), 1);
+        assert!(held.find("AQ==").is_empty() && held.find("-----END X-----").is_empty());
+        assert!(Held::new(["abc"].into_iter()).is_none());
     }
 
     #[test]
     fn encoders_are_known() {
-        let check = |form: &str| assert!(forms("ü\"<s>/ k'").contains(&form.to_owned()), "{form}");
-        check("ü\\\"<s>/ k'");
-        check("\\u00fc\\\"\\u003cs\\u003e/ k'");
-        check("\\u00fc\\\"<s>\\/ k'");
-        check("ü&quot;&lt;s&gt;/ k&#39;");
-        check("%C3%BC%22%3Cs%3E%2F%20k%27");
-        check("%C3%BC%22%3Cs%3E%2F+k%27");
-        check("c3bc223c733e2f206b27");
-        check("\\xc3\\xbc\\x22\\x3c\\x73\\x3e\\x2f\\x20\\x6b\\x27");
+        let forms = [
+            "ü\\\"<s>/ k'",
+            "\\u00fc\\\"\\u003cs\\u003e/ k'",
+            "\\\\u00fc\\\\\\\"<s>\\\\/ k'",
+            "ü&quot;&lt;s&gt;/ k&#39;",
+            "ü&quot;&lt;s&gt;&#x2F; k&apos;",
+            "%C3%BC%22%3Cs%3E%2F%20k%27",
+            "%C3%BC%22%3Cs%3E/%20k'",
+            "%25C3%25BC%2522%253Cs%253E%252F%2520k%2527",
+            "%C3%BC%22%3Cs%3E%2F+k%27",
+            "c3bc223c733e2f206b27",
+            "C3:BC:22:3C:73:3E:2F:20:6B:27",
+            "\\xc3\\xbc\\x22\\x3c\\x73\\x3e\\x2f\\x20\\x6b\\x27",
+        ];
+        check("ü\"<s>/ k'", &forms);
+        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY/Zq1==";
+        let every = |write: &dyn Fn(char) -> String| secret.chars().map(write).collect::<String>();
+        let forms = [
+            secret.replace('+', "%2B"),
+            secret.replace('/', "&#x2F;").replace('=', "&#x3D;"),
+            secret.replace('/', "&#47;").replace('+', "&#43;"),
+            secret.replace('=', "\\u003d"),
+            every(&|c| format!("\\u{:04x}", u32::from(c))),
+            every(&|c| format!("&#{};", u32::from(c))),
+        ];
+        check(secret, &forms.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn letters_are_known_in_either_case() {
+        check(
+            "Straße-ÜñÏ-pass",
+            &["STRAßE-üÑï-PASS", "STRASSE-ÜÑÏ-PASS", "straße-%C3%9C\\u00f1ï-pass"],
+        );
+    }
+
+    #[test]
+    fn a_secret_that_looks_escaped_is_found_escaped() {
+        check(
+            "a%2Fb&amp;\"c\\n",
+            &["a%2Fb&amp;\"c\\n", "a%2Fb&amp;\\\"c\\\\n", "a%252Fb%26amp;%22c%5Cn"],
+        );
     }
 }

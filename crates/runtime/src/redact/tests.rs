@@ -14,8 +14,14 @@ fn redactor() -> Redactor {
 #[test]
 fn a_secret_is_redacted_in_every_common_form() {
     let redactor = redactor();
-    for form in exact::forms("p\"ss w0rd/!") {
-        for form in [form.clone(), form.to_ascii_uppercase()] {
+    for form in [
+        "p\"ss w0rd/!",
+        "p\\\"ss w0rd\\/!",
+        "p%22ss%20w0rd%2f!",
+        "cCJzcyB3MHJkLyE=",
+        "7022737320773072642f21",
+    ] {
+        for form in [form.to_owned(), form.to_ascii_uppercase()] {
             let clean = redactor.text(&format!("x {form} y")).expect("redacted");
             assert!(!clean.contains(&form) && clean.contains(MARK), "{form}: {clean}");
         }

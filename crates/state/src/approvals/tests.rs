@@ -140,6 +140,9 @@ async fn a_changed_row_is_found_out() {
         .expect("changed");
     let error = store.approvals_like(&stored.id[..8]).await.expect_err("changed");
     assert!(error.to_string().contains("not what was asked for"), "{error}");
+    let other = asked(&store, call(Approval::One, "y", 60_000)).await;
+    let listed = store.approvals(true, 10).await.expect("the others");
+    assert_eq!(listed.iter().map(|stored| &stored.id).collect::<Vec<_>>(), [&other.id]);
 }
 
 #[tokio::test]
