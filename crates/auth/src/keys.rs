@@ -231,7 +231,7 @@ impl Keys {
         if keys.iter().any(|key| key.name == new.name) {
             return Err(KeysError::Taken(new.name));
         }
-        let pepper = file::pepper_or_new(&self.folder)?;
+        let pepper = file::pepper_or_new(&self.folder, !keys.is_empty())?;
         let (id, secret) = text::fresh()
             .map_err(|error| KeysError::at(self.folder.clone())(std::io::Error::other(error)))?;
         let key = Key {

@@ -113,10 +113,14 @@ pub(super) fn pepper(folder: &Path) -> Result<Option<hmac::Key>, KeysError> {
     Ok(Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
 }
 
-/// The pepper, made when there is none. Only under the lock.
-pub(super) fn pepper_or_new(folder: &Path) -> Result<hmac::Key, KeysError> {
+/// The pepper, made when there is none. Only under the lock, and not while there are keys: with
+/// another pepper, none of them would count again.
+pub(super) fn pepper_or_new(folder: &Path, has_keys: bool) -> Result<hmac::Key, KeysError> {
     if let Some(pepper) = pepper(folder)? {
         return Ok(pepper);
+    }
+    if has_keys {
+        return Err(lost(folder));
     }
     let path = folder.join("keys.pepper");
     let mut fresh = [0u8; 32];
@@ -126,6 +130,13 @@ pub(super) fn pepper_or_new(folder: &Path) -> Result<hmac::Key, KeysError> {
         .and_then(|()| File::open(&path)?.sync_all())
         .map_err(KeysError::at(path))?;
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &fresh))
+}
+
+/// There are keys, and not the secret that they are checked with.
+pub(super) fn lost(folder: &Path) -> KeysError {
+    let why = "keys.json has keys, which need it, but it is not there: restore it from a backup, \
+               or delete keys.json and make every key again";
+    KeysError::Damaged { path: folder.join("keys.pepper"), why: why.to_owned() }
 }
 
 /// Opens a file that only its owner may read; one that others can read no longer keeps a secret.

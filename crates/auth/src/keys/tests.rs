@@ -155,3 +155,20 @@ fn keys_that_others_can_read_or_nobody_can_do_not_count() {
     std::fs::remove_file(&path).expect("removed");
     assert!(refused(&keys, key.expose()).contains("unknown"));
 }
+
+#[test]
+fn a_lost_pepper_is_not_replaced_while_there_are_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = Keys::new(folder.path());
+    let key = make(&keys, new("laptop"));
+    let pepper = folder.path().join("keys/keys.pepper");
+    let kept = std::fs::read(&pepper).expect("read");
+    std::fs::remove_file(&pepper).expect("lost");
+    let error = keys.make(new("phone"), &mut |_| Ok(())).expect_err("refused").to_string();
+    assert!(error.contains("keys.pepper") && error.contains("restore it"), "{error}");
+    assert!(!pepper.exists() && keys.list().expect("read").len() == 1);
+    // Restored, everything is as it was.
+    std::fs::write(&pepper, kept).expect("restored");
+    std::fs::set_permissions(&pepper, std::fs::Permissions::from_mode(0o600)).expect("set");
+    keys.verify(key.expose()).expect("it counts");
+}
