@@ -220,7 +220,7 @@ fn approvals_are_counted_whoever_decides_them() {
     let server = HttpServer::start(&fixture(), "test", &folder.config());
     let ask = |what: &str| {
         let arguments = json!({"text": what, "reason": "because the test says so"});
-        let params = json!({"name": "test_deed_one", "arguments": arguments});
+        let params = json!({"name": "test_deed_confirm", "arguments": arguments});
         text(&server.request("tools/call", params).json()).to_owned()
     };
     let steps = || {
