@@ -54,10 +54,18 @@ pub type ReadFile = (PathBuf, Result<String, String>);
 /// servers.toml and the files of `servers.d` beside it, by name.
 pub fn read_files(path: &Path) -> Vec<ReadFile> {
     let read = |file: PathBuf| {
-        let text = std::fs::read_to_string(&file).map_err(|error| error.to_string());
+        let text = read_regular(&file).map_err(|error| error.to_string());
         (file, text)
     };
     files(path).into_iter().map(read).collect()
+}
+
+/// A pipe or a device would keep the reader waiting, perhaps for ever.
+fn read_regular(file: &Path) -> std::io::Result<String> {
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    std::fs::read_to_string(file)
 }
 
 impl Config {

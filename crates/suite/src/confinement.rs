@@ -9,13 +9,21 @@ use anyhow::Context as _;
 use config::{Config, Fault, Faults, ReadFile};
 use confine::{Fetcher, Held, Plan};
 use contract::{Identity, Place, SecretRef};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use state::Destination;
 
 use crate::assemble::{self, Checked, Source};
 use crate::network::Network;
+use crate::reload::Seen;
 use crate::settings::{self, Confine, Suite};
 use crate::{Launcher, audit, person, telemetry};
+
+/// What the process that reads servers.toml is asked: the files' texts.
+const FILES: u8 = b'f';
+
+/// And what they are, to see whether one was changed.
+const SEEN: u8 = b's';
 
 /// A process that can do no more than its server needs, and what it took along.
 pub(crate) struct Confined {
@@ -136,8 +144,13 @@ fn forget(references: &[SecretRef]) {
 fn fetcher(source: &Source) -> anyhow::Result<Arc<Fetcher>> {
     let absolute = std::path::absolute(&source.path).unwrap_or_else(|_| source.path.clone());
     let folder = absolute.parent().map(Path::to_owned).unwrap_or_default();
-    let plan = Plan { read: vec![folder], ..Plan::default() };
-    let answer = || serde_json::to_vec(&config::read_files(&source.path)).unwrap_or_default();
+    // The folder of the layers may be a link to somewhere else.
+    let layers = folder.join("servers.d");
+    let plan = Plan { read: vec![folder, layers], ..Plan::default() };
+    let answer = |question| match question {
+        SEEN => serde_json::to_vec(&Seen::now(&source.path)).unwrap_or_default(),
+        _ => serde_json::to_vec(&config::read_files(&source.path)).unwrap_or_default(),
+    };
     let started = Fetcher::start(&plan, || config::forget_all_but(&[]), answer);
     started.map(Arc::new).context("the process that reads servers.toml did not start")
 }
@@ -145,16 +158,28 @@ fn fetcher(source: &Source) -> anyhow::Result<Arc<Fetcher>> {
 /// The files of the configuration as the other process reads them now.
 pub(crate) fn files(source: &Source) -> Result<Option<Vec<ReadFile>>, Faults> {
     let Some(other) = &source.fetcher else { return Ok(None) };
-    let answer = other.fetch().map_err(|error| error.to_string());
-    let files =
-        answer.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
-    files.map(Some).map_err(|error| {
-        let message = format!(
-            "cannot be read again: the process that reads it for this one is gone ({error}); \
-             restart the server"
-        );
+    asked(other, FILES).map(Some).map_err(|error| {
+        let message = format!("cannot be read again: {error}");
         Faults::one(Fault::file(&source.path, &message))
     })
+}
+
+/// The files of the configuration as they are now. Where this process is confined it may not look
+/// itself: what was put there after its start is under no rule of the kernel's.
+pub(crate) fn seen(source: &Source) -> Result<Seen, String> {
+    match &source.fetcher {
+        Some(other) => asked(other, SEEN),
+        None => Ok(Seen::now(&source.path)),
+    }
+}
+
+fn asked<T: DeserializeOwned>(other: &Fetcher, question: u8) -> Result<T, String> {
+    let answer = other.fetch(question).map_err(|error| error.to_string());
+    answer
+        .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()))
+        .map_err(|error| {
+            format!("the process that reads it for this one is gone ({error}); restart the server")
+        })
 }
 
 /// Refuses or warns where something does not hold.

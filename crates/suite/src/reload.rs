@@ -12,12 +12,13 @@ use std::time::Duration;
 use config::{Config, Faults};
 use runtime::pipeline::PipelineError;
 use runtime::{Pipeline, RuleSet};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::Launcher;
 use crate::assemble::{self, Checked, Source};
+use crate::{Launcher, confinement};
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -38,7 +39,7 @@ pub(crate) fn on_hangup() -> std::io::Result<Signal> {
 
 /// The files of a configuration as they were at one time: what each name led to, and when it was
 /// changed. A file that is replaced by renaming another over it is another one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen(Vec<(PathBuf, Option<Stamp>)>);
 
 /// Device and inode, size, and the times of the last change of content and of metadata.
@@ -74,6 +75,8 @@ pub(crate) struct Reload {
     began: Value,
     /// What was last said to need a restart.
     waiting: Vec<String>,
+    /// Whether it was said that the files cannot be looked at.
+    is_blind: bool,
 }
 
 impl Reload {
@@ -86,7 +89,8 @@ impl Reload {
         config: &Config,
     ) -> Self {
         let began = fixed(config, server);
-        Self { source, launchers: launchers.to_vec(), server, seen, began, waiting: Vec::new() }
+        let (launchers, waiting) = (launchers.to_vec(), Vec::new());
+        Self { source, launchers, server, seen, began, waiting, is_blind: false }
     }
 
     /// Watches for as long as the process serves.
@@ -98,19 +102,34 @@ impl Reload {
                 _ = tick.tick() => false,
                 Some(()) = hangup.recv() => true,
             };
-            if asked || Seen::now(&self.source.path) != self.seen {
+            if asked || self.look().await != self.seen {
                 self.seen = self.quiet().await;
                 self.reload(&pipeline).await;
             }
         }
     }
 
+    /// The files now; as they were, where nobody can tell, which is said once.
+    async fn look(&mut self) -> Seen {
+        let source = self.source.clone();
+        let looked = tokio::task::spawn_blocking(move || confinement::seen(&source)).await;
+        match looked.map_err(|error| error.to_string()).and_then(|seen| seen) {
+            Ok(seen) => return seen,
+            Err(why) if !self.is_blind => {
+                tracing::error!("changes of {} are not seen: {why}", self.source.path.display());
+                self.is_blind = true;
+            }
+            Err(_) => {}
+        }
+        self.seen.clone()
+    }
+
     /// The files, once nobody is writing them.
-    async fn quiet(&self) -> Seen {
-        let mut seen = Seen::now(&self.source.path);
+    async fn quiet(&mut self) -> Seen {
+        let mut seen = self.look().await;
         for _ in 0..PATIENCE {
             tokio::time::sleep(QUIET).await;
-            let again = Seen::now(&self.source.path);
+            let again = self.look().await;
             if again == seen {
                 break;
             }

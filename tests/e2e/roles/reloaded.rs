@@ -72,6 +72,24 @@ fn sighup_reloads_and_does_not_end_the_process() {
 }
 
 #[test]
+fn layers_that_come_change_and_go_are_followed() {
+    let folder = Folder::new(&rules("[\"test_echo\"]", ""));
+    let mut session = Session::start(&fixture(), "test", &folder.config());
+    assert!(may(&mut session, "test_echo"));
+    let layer = |tool: &str| {
+        folder.write("servers.d/more.toml", &format!("[roles.some]\ntools = [\"{tool}\"]\n"));
+    };
+    layer("test_record");
+    until("a folder that was not there at the start", || may(&mut session, "test_record"));
+    layer("test_fail");
+    until("a changed layer", || !may(&mut session, "test_record"));
+    std::fs::rename(folder.path("servers.d"), folder.path("away")).expect("renamed");
+    until("no layer any more", || may(&mut session, "test_echo"));
+    layer("test_record");
+    until("another folder of the same name", || may(&mut session, "test_record"));
+}
+
+#[test]
 fn rules_reload_over_http() {
     let folder = Folder::new(&rules("[\"test_echo\"]", ""));
     let server = HttpServer::start(&fixture(), "test", &folder.config());
