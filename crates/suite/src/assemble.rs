@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{Around, Config, Fault, Faults};
 use contract::schema::Validator;
@@ -129,7 +130,9 @@ pub fn check(
     }
     faults.or(())?;
     let policy = policy(&config)?;
-    network::check(&config).or(())?;
+    let mut faults = network::check(&config);
+    faults.extend(approval_within(&config).err());
+    faults.or(())?;
     Ok(Checked { config, policy })
 }
 
@@ -222,9 +225,7 @@ pub(crate) fn rules(config: &Config, policy: Policy, server: &str) -> Result<Rul
     let common: Common = serde_json::from_value(shared)
         .map_err(|error| Faults::one(config.fault(&at, None, error.to_string())))?;
     let approvals: Approvals = config.get("/approvals").map_err(Faults::one)?;
-    let approval_within = approvals
-        .within()
-        .map_err(|message| Faults::one(config.fault("/approvals/within", None, message)))?;
+    let approval_within = approval_within(config).map_err(Faults::one)?;
     let digest = policy_digest(config, server);
     let limit = common.limit.as_deref().and_then(Limit::parse);
     Ok(RuleSet {
@@ -235,6 +236,12 @@ pub(crate) fn rules(config: &Config, policy: Policy, server: &str) -> Result<Rul
         approval_page: approvals.page,
         digest,
     })
+}
+
+/// How long an approval counts.
+fn approval_within(config: &Config) -> Result<Duration, Fault> {
+    let approvals: Approvals = config.get("/approvals")?;
+    approvals.within().map_err(|message| config.fault("/approvals/within", None, message))
 }
 
 /// The version of the policy of one server: SHA-256 over the tables that decide.
