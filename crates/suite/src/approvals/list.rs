@@ -23,12 +23,16 @@ pub(super) async fn list(
     only: Option<&str>,
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
+    if let Some(only) = only {
+        known(only, launchers)?;
+    }
     let mut found = Vec::new();
     for folder in folders(checked, launchers)? {
         if only.is_none_or(|only| only == folder.server) {
             found.extend(folder.store.approvals(!all, MOST).await?);
         }
     }
+    found.retain(|stored| all || waits(stored));
     found.sort_by_key(|stored| std::cmp::Reverse(stored.call.created));
     if as_json {
         anstream::println!("{}", serde_json::to_string_pretty(&found)?);
@@ -45,6 +49,20 @@ pub(super) async fn list(
     rows.extend(found.iter().map(row));
     anstream::print!("{}", columns(&rows));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A server that this program has.
+fn known(server: &str, launchers: &[Launcher]) -> anyhow::Result<()> {
+    let names: Vec<String> = launchers.iter().map(|launcher| launcher.name.to_owned()).collect();
+    if names.iter().any(|name| name == server) {
+        return Ok(());
+    }
+    anyhow::bail!("server {}", contract::schema::unknown(server, &names))
+}
+
+/// Whether somebody still has to do something: decide, or make the call.
+fn waits(stored: &Stored) -> bool {
+    matches!(standing(stored), State::Pending | State::Approved)
 }
 
 fn row(stored: &Stored) -> Vec<String> {
@@ -173,4 +191,49 @@ fn ago(milliseconds: i64) -> String {
     };
     let text = humantime::format_duration(coarse);
     if distance < 0 { format!("{text} ago") } else { format!("in {text}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Preview;
+    use state::approvals::StoredCall;
+
+    use super::*;
+
+    fn stored(state: State, expires: i64) -> Stored {
+        let call = StoredCall {
+            arguments: json!({}),
+            created: 0,
+            expires,
+            identity: "user:ann".to_owned(),
+            level: Approval::One,
+            nonce: String::new(),
+            policy: String::new(),
+            preview: Preview::default(),
+            requester: "ann".to_owned(),
+            server: "test".to_owned(),
+            target: ("file".to_owned(), None),
+            tool: "test_commit".to_owned(),
+            tool_digest: String::new(),
+        };
+        let (decisions, id) = (Vec::new(), call.id());
+        Stored { id, call, state, decisions, redeemed_by: None, why: None, outcome: None }
+    }
+
+    #[test]
+    fn what_is_over_does_not_wait() {
+        assert!(waits(&stored(State::Pending, i64::MAX)));
+        assert!(waits(&stored(State::Approved, i64::MAX)));
+        assert!(!waits(&stored(State::Pending, 1)), "nobody noticed yet that its time is over");
+        assert!(!waits(&stored(State::Approved, 1)));
+        assert!(!waits(&stored(State::Denied, i64::MAX)));
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_named_with_the_nearest() {
+        let launchers = crate::SERVERS;
+        known("docs", launchers).expect("a server");
+        let error = known("dosc", launchers).expect_err("no server");
+        assert_eq!(error.to_string(), "server `dosc` is unknown; did you mean `docs`?");
+    }
 }
