@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use clap::Args;
 use contract::record::Decided;
 use contract::{Approval, Contract, Target, ToolError};
-use policy::Policy;
 use runtime::Entry;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::whose::Who;
 use crate::assemble::{self, Checked, Opened, Source};
-use crate::{Launcher, call, check};
+use crate::check::{self, Approver};
+use crate::{Launcher, call};
 
 #[derive(Args)]
 pub(crate) struct ExplainArgs {
@@ -82,13 +82,6 @@ struct Setting {
     about: Option<String>,
 }
 
-/// Somebody who may approve the call.
-#[derive(Debug, Serialize)]
-struct Approver {
-    who: String,
-    rule: String,
-}
-
 /// Where a tool was found.
 struct Found<'a> {
     checked: Checked,
@@ -150,6 +143,9 @@ fn explain(found: &Found<'_>, args: &ExplainArgs) -> anyhow::Result<Explained> {
         None => (None, None),
     };
     let decide = |target: Option<&Target>| {
+        if let Some(void) = &who.void {
+            return Ruled { allowed: false, rule: void.clone() };
+        }
         if tightened.entry.is_some() {
             return Ruled::from(policy.decide(&roles, tool, target));
         }
@@ -158,7 +154,10 @@ fn explain(found: &Found<'_>, args: &ExplainArgs) -> anyhow::Result<Explained> {
     };
     let (listed, call) = (decide(None), decide(target.as_ref()));
     let approvers = if tightened.contract().approval >= Approval::One {
-        approvers(policy, &who.subject, tool, target.as_ref())
+        check::approvers(policy, &check::keys(config), tool, target.as_ref())
+            .into_iter()
+            .filter(|approver| approver.who == "*" || approver.subject != who.subject)
+            .collect()
     } else {
         Vec::new()
     };
@@ -251,19 +250,6 @@ fn target(
         Err(_) if pairs.is_empty() => (None, None),
         Err(error) => (None, Some(error.text())),
     })
-}
-
-/// Who may approve such a call of somebody: everybody that `[people]` names, but themselves.
-fn approvers(
-    policy: &Policy,
-    requester: &str,
-    tool: &str,
-    target: Option<&Target>,
-) -> Vec<Approver> {
-    check::approvers(policy, tool, target)
-        .filter(|(name, _)| name == "*" || name != requester)
-        .map(|(who, rule)| Approver { who, rule })
-        .collect()
 }
 
 impl From<Decided> for Ruled {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use auth::oauth::OAuthError;
 use auth::{Authenticator, Keys, OAuth, OAuthSettings};
 use config::{Config, Fault, Faults};
+use contract::SecretRef;
 use runtime::http::{self, Address, Options, Protection, Tls};
 use serde_json::Value;
 
@@ -36,7 +37,7 @@ impl Network {
         };
         let listener = http::bind(at, protection)?;
         let bound = listener.local_addr().context("the address cannot be told")?;
-        let tls = tls(config, &place, &http)?;
+        let tls = tls(config, &place, &http).map_err(Faults::one)?;
         let address = match &http.url {
             Some(url) => parse(config, &format!("{place}/url"), url, Address::parse)?,
             None => Address::listening(bound, tls.is_some()),
@@ -71,10 +72,9 @@ pub(crate) fn keys(config: &Config) -> Result<Keys, Faults> {
     Ok(Keys::new(&assemble::folder(config, "suite")?))
 }
 
-fn tls(config: &Config, place: &str, http: &Http) -> anyhow::Result<Option<Tls>> {
+fn tls(config: &Config, place: &str, http: &Http) -> Result<Option<Tls>, Fault> {
     let (Some(certificate), Some(key)) = (&http.certificate, &http.key) else { return Ok(None) };
-    let wrong =
-        |key: &str, why: String| Faults::one(config.fault(&format!("{place}/{key}"), None, why));
+    let wrong = |key: &str, why: String| config.fault(&format!("{place}/{key}"), None, why);
     let secret =
         config::reader(config.base())(key).map_err(|error| wrong("key", error.to_string()))?;
     let tls = Tls::new(&config.base().join(certificate), &secret);
@@ -126,6 +126,32 @@ pub(crate) fn check(config: &Config) -> Faults {
     faults
 }
 
+/// Files that [`Network::open`] would refuse. Not part of [`check`], which runs again where the
+/// process may not read them any more.
+pub(crate) fn unreadable(config: &Config, server: &str) -> Vec<Fault> {
+    let place = format!("/servers/{}/http", config::escape(server));
+    let (Ok(http), Ok(identity)) =
+        (config.get::<Http>(&place), config.get::<auth::Settings>("/identity"))
+    else {
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    match &http.key {
+        Some(SecretRef::File(_)) => faults.extend(tls(config, &place, &http).err()),
+        // What only the service's own environment has cannot be asked for here.
+        _ => faults.extend(http.certificate.iter().filter_map(|file| {
+            let error = std::fs::File::open(config.base().join(file)).err()?;
+            let message = format!("{}: {error}", file.display());
+            Some(config.fault(&format!("{place}/certificate"), None, message))
+        })),
+    }
+    if let Some(settings) = identity.oauth.as_ref().filter(|settings| settings.ca.is_some()) {
+        let made = OAuth::new(settings, &config.base(), "https://suite.invalid", http.scopes);
+        faults.extend(made.err().map(|error| misplaced(config, error)));
+    }
+    faults
+}
+
 /// The roles that scopes bring must exist.
 fn check_roles(config: &Config, oauth: &OAuthSettings, faults: &mut Faults) {
     let known = names(config, "/roles");
@@ -163,14 +189,76 @@ fn check_http(
             wrong(&format!("proxies/{index}"), message);
         }
     }
+    for (index, origin) in http.origins.iter().enumerate().filter(|(_, origin)| !can_match(origin))
+    {
+        let message = format!(
+            "`{origin}` is no web origin: scheme, host and port without a path, such as \
+             \"https://app.example\" or \"http://localhost:6274\""
+        );
+        wrong(&format!("origins/{index}"), message);
+    }
     if !http.scopes.is_empty() && identity.oauth.is_none() {
         let message = "scopes are asked of access tokens: add [identity.oauth]".to_owned();
         wrong("scopes", message);
     }
 }
 
+/// Whether a browser could send this as `Origin`: a scheme, a host, and perhaps a port (RFC 6454
+/// section 6.2), or "null". The port `*` is any.
+fn can_match(origin: &str) -> bool {
+    let base = origin.strip_suffix(":*").unwrap_or(origin);
+    let Some((_, rest)) = base.split_once("://") else { return origin == "null" };
+    let uri = base.parse::<::http::Uri>().ok();
+    let authority = uri.as_ref().and_then(::http::Uri::authority);
+    // A host may be followed by nothing that is no port, nor come after a user.
+    authority.is_some_and(|authority| {
+        let host = authority.host();
+        let port = rest.strip_prefix(host).unwrap_or(":");
+        let has_port = port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        let is_port = port.is_empty() || (has_port && base == origin);
+        authority.as_str() == rest && !host.is_empty() && host != "*" && is_port
+    })
+}
+
 /// The keys of a table.
 pub(crate) fn names(config: &Config, pointer: &str) -> Vec<String> {
     let table = config.raw(pointer).and_then(Value::as_object);
     table.into_iter().flat_map(serde_json::Map::keys).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_a_scheme_a_host_and_perhaps_a_port() {
+        for origin in [
+            "https://app.example",
+            "http://localhost:6274",
+            "http://[::1]:8080",
+            "app://x",
+            "null",
+            "http://localhost:*",
+        ] {
+            assert!(can_match(origin), "{origin}");
+        }
+        for origin in [
+            "https://app.example/",
+            "https://app.example/page",
+            "app.example",
+            "localhost:6274",
+            "*",
+            "null:*",
+            "https://*",
+            "https://a.example:443:*",
+            "https://a.example:",
+            "https://a.example:99999",
+            "https://me@a.example",
+            "https://a.example?x",
+            "https://",
+            " https://a.example",
+        ] {
+            assert!(!can_match(origin), "{origin}");
+        }
+    }
 }

@@ -147,6 +147,47 @@ fn a_key_is_explained_as_it_was_made() {
 }
 
 #[test]
+fn a_key_that_counts_no_more_may_nothing() {
+    let folder = house();
+    std::fs::create_dir_all(folder.path("state/suite")).expect("the operator's folder");
+    folder.key("phone", Some("ann"));
+    let (code, text) = run(&folder, &["keys", "revoke", "phone"]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = run(&folder, &["explain", "key:phone", "test_echo"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("key:phone proves nobody, so it may not call test_echo."), "{text}");
+    let (_, text) = run(&folder, &["explain", "--json", "key:phone", "test_echo"]);
+    let explained: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        (&explained["allowed"], &explained["call"]["allowed"]),
+        (&false.into(), &false.into())
+    );
+}
+
+#[test]
+fn check_refuses_what_serving_would_refuse() {
+    let folder = house();
+    let whole = std::fs::read_to_string(folder.config()).expect("the file");
+    let (people, _) = whole.split_once("[servers.docs]").expect("people and roles");
+    let (_, fixture) = whole.split_once("[servers.test]").expect("the fixture");
+    folder.write("key.pem", "no key");
+    for (more, words) in [
+        ("[approvals]\nwithin = \"1 fortnight\"\n", "approvals.within"),
+        ("[servers.test.http]\norigins = [\"https://app.example/\"]\n", "is no web origin"),
+        (
+            "[servers.test.http]\ncertificate = \"none.pem\"\nkey = { file = \"key.pem\" }\n",
+            "none.pem",
+        ),
+        ("[servers.test.http]\ncertificate = \"none.pem\"\nkey = { env = \"KEY\" }\n", "none.pem"),
+        ("[identity.oauth]\nissuer = \"https://id.example\"\nca = \"no-ca.pem\"\n", "no-ca.pem"),
+    ] {
+        folder.write("servers.toml", &format!("{people}[servers.test]{fixture}{more}"));
+        let (code, text) = run(&folder, &["check"]);
+        assert!(code == Some(2) && text.contains(words), "{more}: {code:?} {text}");
+    }
+}
+
+#[test]
 fn an_explanation_can_be_read_by_programs() {
     let args = ["explain", "--json", "ann", "test_commit", "text=x", "reason=because of the test"];
     let (code, text) = run(&house(), &args);

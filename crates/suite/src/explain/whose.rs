@@ -8,7 +8,7 @@ use contract::{Identity, Proof};
 use policy::{Because, Policy, Source};
 use serde::Serialize;
 
-use crate::assemble;
+use crate::{check, network};
 
 /// A principal, explained.
 #[derive(Debug, Serialize)]
@@ -22,6 +22,9 @@ pub(super) struct Who {
     /// Roles that the credential would have, but for what narrows it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) withheld: Vec<Given>,
+    /// Why the credential does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) void: Option<String>,
 }
 
 /// A role, and what gives it.
@@ -44,13 +47,13 @@ pub(super) fn look_up(
     name: &str,
     groups: &[String],
 ) -> anyhow::Result<Who> {
-    let (mut identity, note) = identity(config, name)?;
+    let Named { mut identity, note, void } = identity(config, name)?;
     identity.groups.extend(
         groups.iter().map(|group| group.strip_prefix("group:").unwrap_or(group).to_owned()),
     );
     let standing = policy.standing(&identity);
     let at = |entry: &str| config.locate(&format!("/people/{}", config::escape(entry)));
-    let because = note.unwrap_or_else(|| match &standing.because {
+    let because = note.or_else(|| void.clone()).unwrap_or_else(|| match &standing.because {
         Because::MadeFor => format!("the key {} was made for {}", identity.name, standing.subject),
         Because::Listed { entry } => {
             format!("people.{entry} lists {} ({})", identity.name, at(entry))
@@ -72,13 +75,25 @@ pub(super) fn look_up(
         subject: if name.starts_with("group:") { name.to_owned() } else { standing.subject },
         identity: is_credential.then(|| identity.name.clone()),
         because,
+        void,
     })
 }
 
-/// The identity that a name stands for, and what there is to say about it beside policy.
-fn identity(config: &Config, name: &str) -> anyhow::Result<(Identity, Option<String>)> {
+/// The identity that a name stands for.
+struct Named {
+    identity: Identity,
+    /// What there is to say about it beside policy.
+    note: Option<String>,
+    /// Why it does not count.
+    void: Option<String>,
+}
+
+fn identity(config: &Config, name: &str) -> anyhow::Result<Named> {
+    if let Some(key) = name.strip_prefix("key:").filter(|key| !key.is_empty()) {
+        return api_key(config, key);
+    }
     let plain = |note: &str| Some(note.to_owned());
-    Ok(match name.split_once(':') {
+    let (identity, note) = match name.split_once(':') {
         None if name == "*" => {
             (Identity::new("*", Proof::Loopback), plain("everybody whom [people] does not name"))
         }
@@ -101,29 +116,29 @@ fn identity(config: &Config, name: &str) -> anyhow::Result<(Identity, Option<Str
                 plain("anybody whose access token states this group"),
             )
         }
-        Some(("key", key)) if !key.is_empty() => api_key(config, key)?,
         Some(("user" | "sub", rest)) if !rest.is_empty() => {
             (Identity::new(name, Proof::Loopback), None)
         }
         _ => anyhow::bail!(
             "`{name}` is nobody: write a person (ann), user:…, key:…, sub:…, group:…, loopback or \"*\""
         ),
-    })
+    };
+    Ok(Named { identity, note, void: None })
 }
 
 /// An API key, as `suite keys` knows it.
-fn api_key(config: &Config, name: &str) -> anyhow::Result<(Identity, Option<String>)> {
-    let bare = Identity::new(format!("key:{name}"), Proof::ApiKey { key: name.to_owned() });
-    let keys = auth::Keys::new(&assemble::folder(config, "suite")?).list()?;
+fn api_key(config: &Config, name: &str) -> anyhow::Result<Named> {
+    let identity = Identity::new(format!("key:{name}"), Proof::ApiKey { key: name.to_owned() });
+    let keys = network::keys(config)?.list()?;
     // The last one of a name: a revoked key's name may be given again.
     let Some(key) = keys.into_iter().rev().find(|key| key.name == name) else {
         let note = format!("`suite keys` has no key {name}: this is what [people] says of one");
-        return Ok((bare, Some(note)));
+        return Ok(Named { identity, note: Some(note), void: None });
     };
-    let note = match key.standing(SystemTime::now()) {
+    let void = match key.standing(SystemTime::now()) {
         KeyStanding::Valid => None,
         KeyStanding::Expired => Some(format!("the key {name} has expired: it proves nobody")),
         KeyStanding::Revoked => Some(format!("the key {name} was revoked: it proves nobody")),
     };
-    Ok((Identity { person: key.person, only: key.roles, ..bare }, note))
+    Ok(Named { identity: check::of_key(&key), note: None, void })
 }

@@ -1,13 +1,13 @@
 //! An explanation as people read it: the answer in one sentence, then what it rests on.
 
 use super::{Explained, Setting};
-use crate::terminal::{BAD, GOOD, columns};
+use crate::terminal::{BAD, GOOD, columns, one_line};
 
 pub(super) fn render(explained: &Explained) -> String {
     let style = if explained.allowed { GOOD } else { BAD };
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut row = |label: &str, value: &str, because: &str| {
-        rows.push([label, value, because].map(str::to_owned).to_vec());
+        rows.push([label, value, because].map(one_line).to_vec());
     };
     let who = &explained.who;
     row("who", &who.subject, &who.because);
@@ -38,7 +38,7 @@ pub(super) fn render(explained: &Explained) -> String {
     }
     row("time", &explained.timeout.value, &origin(&explained.timeout));
     row("result", &explained.result.value, &origin(&explained.result));
-    let mut text = format!("{style}{}{style:#}\n", headline(explained));
+    let mut text = format!("{style}{}{style:#}\n", one_line(&headline(explained)));
     for line in columns(&rows).lines() {
         text.push_str(&format!("  {line}\n"));
     }
@@ -56,6 +56,10 @@ fn needs_people(explained: &Explained) -> bool {
 fn headline(explained: &Explained) -> String {
     let (who, tool) = (&explained.who.subject, &explained.tool);
     let who = if who == "*" { "everybody else" } else { who };
+    if explained.who.void.is_some() {
+        let key = explained.who.identity.as_deref().unwrap_or(who);
+        return format!("{key} proves nobody, so it may not call {tool}.");
+    }
     let target = explained.target.as_deref().filter(|target| !target.ends_with(":*"));
     let on = target.map(|target| format!(" on {target}")).unwrap_or_default();
     if !explained.listed.allowed {
