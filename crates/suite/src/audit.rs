@@ -90,20 +90,50 @@ fn state(source: &Source) -> anyhow::Result<PathBuf> {
     Ok(config.base().join(suite.state))
 }
 
-/// The folders of the servers that have a log, by name: `state/<server>/`.
+/// The folders of the servers that have a log, by name: `state/<server>/`. One that cannot be
+/// looked at is an error: whether it has a log is not known.
 fn folders(state: &std::path::Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     use anyhow::Context as _;
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+
     let mut folders = Vec::new();
     let entries = std::fs::read_dir(state)
         .with_context(|| format!("the state folder {}", state.display()))?;
     for entry in entries {
         let path = entry?.path();
+        let records = path.join("records");
+        let is_server = match std::fs::metadata(&records) {
+            Ok(found) => found.is_dir(),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => false,
+            Err(error) => {
+                return Err(error).with_context(|| format!("the records in {}", records.display()));
+            }
+        };
         if let Some(name) = path.file_name().and_then(|name| name.to_str())
-            && path.join("records").is_dir()
+            && is_server
         {
             folders.push((name.to_owned(), path.clone()));
         }
     }
     folders.sort();
     Ok(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_folder_that_cannot_be_looked_at_is_an_error_and_not_left_out() {
+        let state = tempfile::tempdir().expect("a folder");
+        for folder in ["docs/records", "empty"] {
+            std::fs::create_dir_all(state.path().join(folder)).expect("a folder");
+        }
+        std::fs::write(state.path().join("a file"), "").expect("a file");
+        let folders = super::folders(state.path()).expect("folders");
+        assert_eq!(folders, [("docs".to_owned(), state.path().join("docs"))]);
+        // Refused to everybody, unlike what lacks a permission.
+        let records = state.path().join("empty/records");
+        std::os::unix::fs::symlink("records", &records).expect("a loop");
+        let error = super::folders(state.path()).expect_err("no list");
+        assert!(error.to_string().contains(&records.display().to_string()), "{error:#}");
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
@@ -48,7 +48,7 @@ pub(crate) fn destinations(config: &Config) -> anyhow::Result<Vec<Box<dyn Destin
             let message = format!("checkpoints cannot be copied to {}: {error}", path.display());
             Faults::one(config.fault("/audit/file", None, message))
         })?;
-        destinations.push(Box::new(Appended { path, file }));
+        destinations.push(Box::new(Appended::new(path, file)));
     }
     if audit.command.is_some() || audit.url.is_some() {
         let order = Order { command: audit.command.unwrap_or_default(), url: audit.url };
@@ -62,6 +62,25 @@ pub(crate) fn destinations(config: &Config) -> anyhow::Result<Vec<Box<dyn Destin
 struct Appended {
     path: PathBuf,
     file: File,
+    /// Whether the file may end with half a note.
+    is_torn: bool,
+}
+
+impl Appended {
+    fn new(path: PathBuf, file: File) -> Self {
+        // Where it may be written only, nobody can tell.
+        let is_torn = file.metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
+            && !ends_with_line_feed(&path).unwrap_or(false);
+        Self { path, file, is_torn }
+    }
+}
+
+fn ends_with_line_feed(path: &std::path::Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 impl fmt::Display for Appended {
@@ -73,7 +92,10 @@ impl fmt::Display for Appended {
 impl Destination for Appended {
     fn keep(&mut self, note: &str) -> io::Result<()> {
         // One write: processes of all servers may share the file.
-        self.file.write_all(format!("{note}\n").as_bytes())?;
+        let before = if self.is_torn { "\n\n" } else { "" };
+        self.is_torn = true;
+        self.file.write_all(format!("{before}{note}\n").as_bytes())?;
+        self.is_torn = false;
         self.file.sync_data()
     }
 }
@@ -237,4 +259,28 @@ fn client() -> io::Result<HttpsClient> {
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
     Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_behind_half_a_one_stands_for_itself() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("kept.txt");
+        let open = || {
+            let file = File::options().append(true).create(true).open(&path).expect("opened");
+            Appended::new(path.clone(), file)
+        };
+        let note = "suite/docs/a\n1\nroot\n\n— suite/docs signature\n";
+        open().keep(note).expect("kept");
+        open().file.write_all(b"suite/do").expect("half a note");
+        let mut place = open();
+        place.keep(note).expect("kept");
+        place.keep(note).expect("kept");
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert_eq!(text, format!("{note}\nsuite/do\n\n{note}\n{note}\n"));
+        assert_eq!(state::note::notes(&text), [note, "suite/do\n\n", note, note]);
+    }
 }

@@ -66,10 +66,6 @@ fn request(state: &Path, args: &VerifyArgs) -> anyhow::Result<Request> {
             if known.is_empty() { "none".to_owned() } else { known.join(", ") }
         );
     }
-    let mut keys: Vec<VerifyingKey> = Vec::new();
-    for key in &args.key {
-        keys.push(key.parse().with_context(|| format!("--key {key}"))?);
-    }
     let mut outside = Vec::new();
     for path in &args.checkpoint {
         let text = read(path).with_context(|| format!("--checkpoint {}", path.display()))?;
@@ -77,7 +73,36 @@ fn request(state: &Path, args: &VerifyArgs) -> anyhow::Result<Request> {
         anyhow::ensure!(!notes.is_empty(), "--checkpoint {}: holds none", path.display());
         outside.extend(notes.into_iter().map(|note| (path.display().to_string(), note)));
     }
+    anyhow::ensure!(
+        !servers.is_empty() || !outside.is_empty(),
+        "no server has records in {}; name the state folder with --state",
+        state.display()
+    );
+    let keys = keys(&args.key, &servers, &outside)?;
     Ok(Request { servers, keys, outside, is_whole: args.server.is_none() })
+}
+
+/// The keys to believe: each is of one of the servers, or of one that is known from elsewhere only.
+fn keys(
+    texts: &[String],
+    servers: &[(String, PathBuf)],
+    outside: &[(String, String)],
+) -> anyhow::Result<Vec<VerifyingKey>> {
+    let mut keys: Vec<VerifyingKey> = Vec::new();
+    for text in texts {
+        let key: VerifyingKey = text.parse().with_context(|| format!("--key {text}"))?;
+        let is_known = servers.iter().any(|(name, _)| key.is_of(name))
+            || outside.iter().any(|(_, note)| key.is_of_note(note));
+        let names: Vec<&str> = servers.iter().map(|(name, _)| name.as_str()).collect();
+        anyhow::ensure!(
+            is_known,
+            "--key {text}: it is the key of {}, and what is verified is of: {}",
+            key.name(),
+            names.join(", ")
+        );
+        keys.push(key);
+    }
+    Ok(keys)
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
@@ -161,5 +186,52 @@ impl Progress {
         if self.is_shown {
             anstream::eprint!("\r      \r");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Logs of these servers, and their keys.
+    fn logs(names: &[&str]) -> (tempfile::TempDir, Vec<String>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = |name: &&str| {
+            let home = folder.path().join(name);
+            drop(state::Log::open(&home.join("records")).expect("a log"));
+            std::fs::read_to_string(home.join("checkpoint.pub")).expect("a key")
+        };
+        let keys = names.iter().map(key).collect();
+        (folder, keys)
+    }
+
+    fn args(key: &[String]) -> VerifyArgs {
+        VerifyArgs { server: None, checkpoint: Vec::new(), key: key.to_vec(), json: false }
+    }
+
+    #[test]
+    fn a_key_of_no_server_is_an_error() {
+        let (folder, keys) = logs(&["docs", "other"]);
+        let found = request(folder.path(), &args(&keys)).expect("a request");
+        assert_eq!(found.keys.len(), 2);
+        let one = VerifyArgs { server: Some("docs".to_owned()), ..args(&keys[1..]) };
+        let error = request(folder.path(), &one).expect_err("not of docs");
+        assert!(error.to_string().contains("the key of suite/other"), "{error}");
+        // Its folder is gone, and a checkpoint that was kept elsewhere says that there was one.
+        let records = folder.path().join("other/records");
+        let kept = folder.path().join("kept.txt");
+        let segment = state::read::segments(&records).expect("segments").remove(0);
+        std::fs::copy(segment.with_extension("checkpoint"), &kept).expect("copied");
+        std::fs::remove_dir_all(folder.path().join("other")).expect("removed");
+        assert!(request(folder.path(), &args(&keys)).is_err());
+        let known = VerifyArgs { checkpoint: vec![kept], ..args(&keys) };
+        request(folder.path(), &known).expect("a request");
+    }
+
+    #[test]
+    fn a_folder_without_a_log_is_an_error() {
+        let (folder, _) = logs(&["docs"]);
+        let error = request(&folder.path().join("docs"), &args(&[])).expect_err("no state folder");
+        assert!(error.to_string().contains("--state"), "{error}");
     }
 }
