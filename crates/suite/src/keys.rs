@@ -105,6 +105,7 @@ impl Operator {
 
     fn revoke(&self, name: &str, reason: Option<String>) -> anyhow::Result<()> {
         let log = self.log()?;
+        let reason = reason.map(without_secrets);
         let detail = reason.clone().unwrap_or_else(|| "no reason given".to_owned());
         let mut record = |key: &Key| self.record(&log, Event::KeyRevoked, key, &detail);
         let key = self.keys.revoke(name, reason, &mut record)?;
@@ -188,6 +189,11 @@ impl Operator {
     }
 }
 
+/// Who ends a leaked key may say which: neither the record nor the list of keys keeps it.
+fn without_secrets(text: String) -> String {
+    runtime::Redactor::new(&[]).text(&text).unwrap_or(text)
+}
+
 /// Who a key with this name, person and roles would be.
 fn identity(name: &str, person: Option<&String>, roles: Option<&Vec<String>>) -> Identity {
     Identity {
@@ -250,6 +256,14 @@ fn row(key: &Key) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_keeps_no_secret() {
+        let token = "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx";
+        let reason = without_secrets(format!("leaked ghp_{token} in a mail"));
+        assert_eq!(reason, "leaked [redacted: github-pat] in a mail");
+        assert_eq!(without_secrets("left us".to_owned()), "left us");
+    }
 
     #[test]
     fn a_time_to_live_has_a_unit_and_bounds() {

@@ -90,7 +90,9 @@ fn record(state: &Path, principal: &Principal, line: &str) -> anyhow::Result<()>
     };
     let mut record = Record::new(Event::LogRead, OPERATOR);
     (record.principal, record.client) = (Some(principal), Some(&client));
-    record.detail = Some(line);
+    // What is looked for may itself be a secret.
+    let clean = runtime::Redactor::new(&[]).text(line);
+    record.detail = Some(clean.as_deref().unwrap_or(line));
     log.append_durable(&mut record)?;
     Ok(())
 }
