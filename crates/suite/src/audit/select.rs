@@ -49,6 +49,21 @@ pub(super) struct Filters {
     pub(super) period: Period,
 }
 
+impl Filters {
+    /// Every record holds the empty text, so who gives it has a script whose variable is empty.
+    fn refuse_empty(&self) -> anyhow::Result<()> {
+        for (flag, value) in
+            [("--text", &self.text), ("--call", &self.call), ("--approval", &self.approval)]
+        {
+            anyhow::ensure!(
+                value.as_deref().is_none_or(|value| !value.trim().is_empty()),
+                "{flag} is empty: say what to look for, or leave {flag} out"
+            );
+        }
+        Ok(())
+    }
+}
+
 /// A period.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Period {
@@ -107,6 +122,7 @@ type Holds = Box<dyn Fn(&Entry<'_>, &[u8]) -> bool + Send + Sync>;
 impl Selection {
     /// Compiles the filters; `now` is where `2h` counts from.
     pub(super) fn new(filters: &Filters, now: u64) -> anyhow::Result<Self> {
+        filters.refuse_empty()?;
         let mut tests = Vec::new();
         // The rarest first.
         if let Some(text) = filters.text.clone() {
@@ -348,6 +364,17 @@ mod tests {
         check("--approval|b1", &[]);
         check("--call|c-3", &[5]);
         check("--call|c-", &[]);
+    }
+
+    #[test]
+    fn empty_text_and_ids_are_refused() {
+        for flag in ["--text", "--call", "--approval"] {
+            for empty in ["", " "] {
+                let line = Line::try_parse_from(["x", flag, empty]).expect("flags");
+                let error = Selection::new(&line.filters, 0).err().expect("refused").to_string();
+                assert!(error.contains(&format!("{flag} is empty")), "{error}");
+            }
+        }
     }
 
     #[test]

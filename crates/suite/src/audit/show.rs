@@ -35,6 +35,10 @@ const MOST: usize = 10_000;
 const SHORTEST: usize = 4;
 
 pub(super) fn run(reading: &Reading, args: &ShowArgs) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        !args.id.trim().is_empty(),
+        "name a call, or an approval by how its identity begins; `suite audit search` shows them"
+    );
     let selection = Selection::new(&Filters::default(), 0)?;
     let segments = reading.segments(&selection)?;
     let (found, approvals) = related(&segments, &args.id)?;
