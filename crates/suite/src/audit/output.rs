@@ -32,6 +32,7 @@ impl Output {
     /// The file, or standard output without one.
     pub(super) fn open(file: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = file else { return Ok(Self::screen()) };
+        let path = &place(path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         let made = tempfile::Builder::new().prefix(".audit-").tempfile_in(folder);
@@ -83,6 +84,28 @@ impl Output {
     }
 }
 
+/// Where a file is written: what a link points to is replaced, never the link; and only a file is,
+/// never a device, a pipe or a folder.
+fn place(path: &Path) -> anyhow::Result<PathBuf> {
+    let at = || path.display().to_string();
+    let kind = match path.symlink_metadata() {
+        Ok(found) => found.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.to_owned()),
+        Err(error) => return Err(error).with_context(at),
+    };
+    let real = if kind.is_symlink() {
+        path.canonicalize().with_context(|| format!("{}: a link that leads nowhere", at()))?
+    } else {
+        path.to_owned()
+    };
+    anyhow::ensure!(
+        real.metadata().with_context(at)?.is_file(),
+        "{} is no file: leave -o out and redirect standard output to write there",
+        at()
+    );
+    Ok(real)
+}
+
 fn flow(written: io::Result<()>) -> anyhow::Result<ControlFlow<()>> {
     match written {
         Ok(()) => Ok(ControlFlow::Continue(())),
@@ -132,5 +155,47 @@ impl Progress {
                 tally.unreadable
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn write(path: &Path) -> anyhow::Result<()> {
+        let mut output = Output::open(Some(path))?;
+        let _ = output.write(b"new")?;
+        output.finish()
+    }
+
+    #[test]
+    fn only_a_file_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "old").expect("written");
+        for (link, to) in [("link", "file"), ("lost", "nothing"), ("null", "/dev/null")] {
+            symlink(to, at(link)).expect("a link");
+        }
+        fs::create_dir(at("folder")).expect("a folder");
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).expect("a socket");
+        for name in ["new", "file", "link"] {
+            write(&at(name)).expect(name);
+        }
+        assert_eq!(fs::read_to_string(at("file")).expect("read"), "new");
+        for name in ["link", "lost", "null"] {
+            if name != "link" {
+                write(&at(name)).expect_err(name);
+            }
+            assert!(at(name).is_symlink(), "{name} was replaced");
+        }
+        for name in ["folder", "socket"] {
+            let kind = at(name).metadata().expect("there").file_type();
+            write(&at(name)).expect_err(name);
+            assert_eq!(at(name).metadata().expect("there").file_type(), kind);
+        }
+        assert!(write(Path::new("/dev/null")).is_err());
     }
 }
