@@ -89,11 +89,26 @@ impl Issuer {
             Some(at) => at.clone(),
             None => self.discover().await?,
         };
-        let mut answer = self.get(&at).await?;
+        let mut answer = self.get(&at).await.map_err(|why| self.explained(&at, why))?;
         match answer.get_mut("keys").map(Value::take) {
             Some(Value::Array(keys)) => Ok(keys),
             _ => Err(format!("{at} is no JSON Web Key Set: it has no list `keys`")),
         }
+    }
+
+    /// Why the keys cannot be had, with the remedy where that may be confinement: what metadata
+    /// names is not known when the ports are chosen.
+    fn explained(&self, at: &Uri, why: String) -> String {
+        let ports = self.ports();
+        if ports.contains(&port(at)) {
+            return why;
+        }
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        format!(
+            "{why}; a confined server connects only to ports that servers.toml tells (now {}): \
+             name this address as `identity.oauth.jwks`",
+            ports.join(", ")
+        )
     }
 
     /// Where the keys are, as the metadata says.
@@ -159,6 +174,10 @@ fn metadata(issuer: &str) -> impl Iterator<Item = Uri> {
 fn address(text: &str, key: &'static str) -> Result<Uri, OAuthError> {
     let uri: Uri =
         text.parse().map_err(|_| OAuthError::new(key, format!("`{text}` is no web address")))?;
+    if uri.authority().is_some_and(has_wrong_port) {
+        let message = format!("`{text}` has no port between 1 and 65535 after its `:`");
+        return Err(OAuthError::new(key, message));
+    }
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_here = host == "localhost"
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -173,6 +192,14 @@ fn address(text: &str, key: &'static str) -> Result<Uri, OAuthError> {
             Err(OAuthError::new(key, message))
         }
     }
+}
+
+/// Whether what follows the host is no port: the parser of addresses takes any number, and none.
+fn has_wrong_port(authority: &http::uri::Authority) -> bool {
+    let text = authority.as_str();
+    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let after = text.rsplit_once(']').map_or(text, |(_, after)| after);
+    after.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().unwrap_or(0) == 0)
 }
 
 fn port(uri: &Uri) -> u16 {
@@ -256,6 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn keys_at_a_port_that_nobody_named_have_a_remedy() {
+        let issuer = Issuer::new("http://127.0.0.1:29400", None, None).expect("an issuer");
+        let explained =
+            |at: &str| issuer.explained(&at.parse().expect("an address"), "refused".to_owned());
+        assert_eq!(explained("http://127.0.0.1:29400/jwks"), "refused");
+        let why = explained("http://127.0.0.1:29401/jwks");
+        assert!(why.contains("`identity.oauth.jwks`") && why.contains("(now 29400)"), "{why}");
+    }
+
+    #[test]
     fn an_issuer_is_reached_by_https_or_on_this_machine() {
         for right in
             ["https://id.example", "http://127.0.0.1:29400", "http://[::1]:1/x", "http://localhost"]
@@ -266,6 +303,10 @@ mod tests {
             ["http://id.example", "http://127.0.0.1.example", "ftp://id.example", "id.example", ""]
         {
             address(wrong, "issuer").expect_err(wrong);
+        }
+        for port in ["99999", "65536", "0", ""] {
+            address(&format!("https://id.example:{port}/x"), "issuer").expect_err(port);
+            address(&format!("https://[::1]:{port}"), "issuer").expect_err(port);
         }
     }
 }
