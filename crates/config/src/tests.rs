@@ -150,3 +150,16 @@ fn a_server_sees_no_other_table() {
     assert!(config.raw("/servers/mail").is_none());
     assert!(config.raw("/servers/docs").is_some());
 }
+
+#[test]
+fn only_regular_files_are_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("servers.toml");
+    std::fs::write(&path, "").expect("written");
+    std::fs::create_dir(folder.path().join("servers.d")).expect("a folder");
+    let device = folder.path().join("servers.d/a.toml");
+    std::os::unix::fs::symlink("/dev/null", &device).expect("a link");
+    let read = read_files(&path);
+    assert_eq!(read[0], (path, Ok(String::new())));
+    assert_eq!(read[1], (device, Err("it is no regular file".to_owned())));
+}
