@@ -38,6 +38,7 @@ use crate::stdio::{LONGEST_LINE, error};
 use crate::stop::{GRACE, Stop};
 
 pub use address::Address;
+pub(crate) use address::has_wrong_port;
 pub use approvals::APPROVALS;
 pub use tls::Tls;
 

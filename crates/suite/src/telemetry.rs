@@ -49,6 +49,10 @@ pub(crate) fn collector(config: &Config, place: &Place) -> Result<Option<Collect
         }
         return Err(fault("", "name the collector by `otlp`, or nothing is sent".to_owned()));
     };
+    if table.resource.keys().any(|name| name.trim().is_empty()) {
+        let message = "an attribute has no name: name it, such as deployment.environment.name";
+        return Err(fault("/resource", message.to_owned()));
+    }
     let header = |name: &str| format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
     let mut headers = BTreeMap::new();
     for (name, reference) in &table.headers {

@@ -27,6 +27,9 @@ impl Address {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong("is no web address: it has no https:// or no host"));
         };
+        if has_wrong_port(authority) {
+            return Err(wrong("has no port between 1 and 65535 after its `:`"));
+        }
         let host = authority.host().to_ascii_lowercase();
         let bare = host.trim_matches(['[', ']']);
         let is_here =
@@ -89,6 +92,14 @@ impl Address {
     }
 }
 
+/// Whether what follows the host is no port: the parser of addresses takes any number, and none.
+pub(crate) fn has_wrong_port(authority: &http::uri::Authority) -> bool {
+    let text = authority.as_str();
+    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let after = text.rsplit_once(']').map_or(text, |(_, after)| after);
+    after.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().unwrap_or(0) == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +135,10 @@ mod tests {
             "https://a.example/mcp#x",
             "https://user@a.example/mcp",
             "http://127.0.0.1.example",
+            "https://a.example:65536/mcp",
+            "https://a.example:0/mcp",
+            "https://a.example:/mcp",
+            "https://[::1]:99999/mcp",
         ] {
             assert!(Address::parse(wrong).is_err(), "{wrong}");
         }

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use contract::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use crate::http::has_wrong_port;
+
 /// Where traces and metrics are sent, as servers.toml has it: a collector that speaks OTLP over
 /// HTTP.
 #[derive(Clone, Debug)]
@@ -14,6 +16,17 @@ pub struct Collector {
     headers: HeaderMap,
     resource: BTreeMap<String, String>,
 }
+
+/// Headers that belong to the transport, of which a second one would spoil every request.
+const OURS: [&str; 7] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "te",
+    "transfer-encoding",
+];
 
 impl Collector {
     /// A collector at an address without the path of a signal, such as <http://127.0.0.1:4318>,
@@ -31,6 +44,12 @@ impl Collector {
         for (name, secret) in headers {
             let wrong = |why: &str| (Some(name.clone()), format!("`{name}` {why}"));
             let key: HeaderName = name.parse().map_err(|_| wrong("is no name of a header"))?;
+            if OURS.contains(&key.as_str()) {
+                return Err(wrong("is set by the exporter itself: leave it out"));
+            }
+            if map.contains_key(&key) {
+                return Err(wrong("is there twice: headers have no letter case"));
+            }
             let mut value = HeaderValue::from_str(secret.expose().trim())
                 .map_err(|_| wrong("has a value that no header can hold"))?;
             value.set_sensitive(true);
@@ -73,7 +92,18 @@ fn address(text: &str, has_secrets: bool) -> Result<Uri, String> {
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err("put the password into `headers`: an address is no secret".to_owned());
     }
-    if uri.query().is_some() || host.is_empty() {
+    if uri.authority().is_some_and(has_wrong_port) {
+        return Err("its port must be between 1 and 65535".to_owned());
+    }
+    if ["/v1/traces", "/v1/metrics", "/v1/logs"]
+        .iter()
+        .any(|signal| uri.path().trim_end_matches('/').ends_with(signal))
+    {
+        return Err(
+            "leave out the path of a signal: /v1/traces and /v1/metrics are added".to_owned()
+        );
+    }
+    if uri.query().is_some() || host.is_empty() || text.contains('#') {
         return Err("name scheme, host and port, such as \"http://127.0.0.1:4318\"".to_owned());
     }
     match uri.scheme_str() {
@@ -108,6 +138,28 @@ mod tests {
         check("https://otel.acme.example/?token=x", false, "scheme, host and port");
         check("grpc://otel.acme.example", false, "http:// or https://");
         check("nonsense with spaces", false, "no web address");
+        check("http://127.0.0.1:4318/#x", false, "scheme, host and port");
+        check("http://127.0.0.1:4318/v1/traces", false, "path of a signal");
+        check("https://otel.acme.example/prefix/v1/metrics/", false, "path of a signal");
+        for port in ["65536", "0", ""] {
+            check(&format!("http://127.0.0.1:{port}/"), false, "65535");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_transport_and_two_of_one_name_are_refused() {
+        let new = |names: &[&str]| {
+            let header = |name: &&str| ((*name).to_owned(), Secret::new("x".to_owned()));
+            let headers = names.iter().map(header).collect();
+            Collector::new("http://127.0.0.1:4318", &headers, BTreeMap::new()).map(|_| ())
+        };
+        assert_eq!(new(&["X-Scope", "authorization"]), Ok(()));
+        for wrong in ["Content-Type", "host", "content-length"] {
+            let (name, message) = new(&[wrong]).expect_err(wrong);
+            assert!(name.as_deref() == Some(wrong) && message.contains("itself"), "{message}");
+        }
+        let (_, message) = new(&["X-Scope", "x-scope"]).expect_err("twice");
+        assert!(message.contains("twice"), "{message}");
     }
 
     #[test]
