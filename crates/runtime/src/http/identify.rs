@@ -1,7 +1,7 @@
 //! Who calls: asked before anything of a request is parsed. What comes after sees the identity,
 //! never the credential.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use auth::{Authenticator, Refusal};
@@ -84,7 +84,7 @@ impl Gate {
         }
         let lines = headers.get_all(&FORWARDED).iter().filter_map(|line| line.to_str().ok());
         let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-        let addresses = hops.iter().rev().map_while(|hop| hop.parse::<IpAddr>().ok());
+        let addresses = hops.iter().rev().map_while(|hop| hop_address(hop));
         let mut origin = peer;
         for address in addresses {
             origin = address;
@@ -94,6 +94,13 @@ impl Gate {
         }
         origin
     }
+}
+
+/// The address of one hop: some proxies write its port, too.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|at| at.ip());
+    let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    hop.parse().ok().or_else(with_port).or_else(bracketed)
 }
 
 /// The credential of the request (RFC 6750, 2.1): in one header, never in the address or body.
@@ -129,6 +136,22 @@ mod tests {
         match expected {
             Ok(credential) => assert_eq!(found, Ok(credential)),
             Err(why) => assert!(found.clone().is_err_and(|text| text.contains(why)), "{found:?}"),
+        }
+    }
+
+    #[test]
+    fn a_hop_is_an_address_with_or_without_its_port() {
+        for (hop, address) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7:4711", "192.0.2.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+        ] {
+            assert_eq!(hop_address(hop), address.parse().ok(), "{hop}");
+        }
+        for wrong in ["", "unknown", "_hidden", "192.0.2.7:x", "a.example:80"] {
+            assert_eq!(hop_address(wrong), None, "{wrong}");
         }
     }
 
