@@ -149,6 +149,16 @@ fn a_wrong_collector_is_named_with_its_line() {
         ("headers = { x-key = \"Bearer x\" }", "a secret is never written here"),
         ("resource = { team = \"docs\" }", "name the collector by `otlp`"),
         ("otpl = \"http://127.0.0.1:4318\"", "`otlp`"),
+        ("otlp = \"http://127.0.0.1:4318/v1/traces\"", "path of a signal"),
+        ("otlp = \"http://127.0.0.1:65536\"", "65535"),
+        (
+            "otlp = \"http://127.0.0.1:4318\"\nheaders = { Host = { file = \"token\" } }",
+            "leave it out",
+        ),
+        (
+            "otlp = \"http://127.0.0.1:4318\"\nresource = { \"\" = \"x\" }",
+            "an attribute has no name",
+        ),
     ];
     for (table, expected) in cases {
         let folder = Folder::docs();
