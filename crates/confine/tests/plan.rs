@@ -13,7 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 /// What an attempt came to, in a process confined to the plan.
 fn tried(plan: &Plan, attempt: impl Fn() -> io::Result<String>) -> String {
-    let answer = || match attempt() {
+    let answer = |_| match attempt() {
         Ok(what) => what.into_bytes(),
         Err(error) => match error.raw_os_error() {
             Some(nix::libc::EACCES | nix::libc::EPERM) => b"refused".to_vec(),
@@ -21,7 +21,7 @@ fn tried(plan: &Plan, attempt: impl Fn() -> io::Result<String>) -> String {
         },
     };
     let fetcher = Fetcher::start(plan, || (), answer).expect("a second process");
-    String::from_utf8(fetcher.fetch().expect("an answer")).expect("text")
+    String::from_utf8(fetcher.fetch(0).expect("an answer")).expect("text")
 }
 
 fn reading(path: PathBuf) -> impl Fn() -> io::Result<String> {
@@ -45,7 +45,7 @@ fn a_process_with_other_threads_is_not_confined_by_halves() {
 fn a_named_folder_is_read_by_name_and_not_listed() {
     let folder = tempfile::tempdir().expect("a folder");
     let plan = Plan { named: vec![folder.path().to_owned()], ..Plan::default() };
-    let answer = || {
+    let answer = |_| {
         let read = fs::read_to_string(folder.path().join("keys.json"));
         let listed = fs::read_dir(folder.path()).is_ok();
         let written = fs::write(folder.path().join("new"), "").is_ok();
@@ -54,7 +54,7 @@ fn a_named_folder_is_read_by_name_and_not_listed() {
     let fetcher = Fetcher::start(&plan, || (), answer).expect("a second process");
     // Made after the process was confined.
     fs::write(folder.path().join("keys.json"), "keys").expect("written");
-    assert_eq!(fetcher.fetch().expect("an answer"), b"keys false false");
+    assert_eq!(fetcher.fetch(0).expect("an answer"), b"keys false false");
 }
 
 #[test]
