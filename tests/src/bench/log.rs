@@ -65,7 +65,7 @@ pub(super) fn log(effort: Effort) -> Result<Vec<Row>> {
     ensure!(report.covered == report.records, "{report:?}");
     let hashed = seconds(|| hash(usize::try_from(report.bytes)?))?;
     let pair = (rate(report.bytes, took) / 1e6, rate(report.bytes, hashed) / 1e6);
-    let limits = [Limit::AtLeastTimes(0.3)];
+    let limits = [Limit::AtLeastTimes(0.15)];
     rows.push(row(what("verified"), "/s", rate(report.records, took), None, &[]));
     rows.push(row(what("verified"), "MB/s", pair.0, Some(pair.1), &limits));
     Ok(rows)
