@@ -82,5 +82,7 @@ provider.use(async (context, next) => {
   return provider.interactionFinished(req, res, result, { mergeWithLastSubmission: true });
 });
 
-provider.listen(Number(port), "127.0.0.1", () => console.log("ready"));
+const server = provider.listen(Number(port), "127.0.0.1", () => console.log("ready"));
+// Otherwise it closes a connection just when a client on a slow machine uses it again.
+server.keepAliveTimeout = 600_000;
 process.stdin.resume().on("end", () => process.exit(0));

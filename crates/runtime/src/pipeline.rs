@@ -151,8 +151,8 @@ pub struct Parts {
     pub collector: Option<Collector>,
 }
 
-/// Whether a credential still counts.
-pub type StillValid = dyn Fn(&Identity) -> bool + Send + Sync;
+/// Whether a credential still counts; `Err` says why nobody can tell now.
+pub type StillValid = dyn Fn(&Identity) -> Result<bool, String> + Send + Sync;
 
 /// Why there is no pipeline, or why rules cannot come into force.
 #[derive(Debug, thiserror::Error)]

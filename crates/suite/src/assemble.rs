@@ -255,8 +255,8 @@ pub(crate) fn policy_digest(config: &Config, server: &str) -> String {
 fn still_valid(config: &Config) -> Result<Box<runtime::pipeline::StillValid>, Faults> {
     let keys = auth::Keys::new(&folder(config, "suite")?);
     Ok(Box::new(move |identity| match &identity.proof {
-        contract::Proof::ApiKey { key } => keys.is_valid(key).unwrap_or(false),
-        _ => true,
+        contract::Proof::ApiKey { key } => keys.is_valid(key).map_err(|error| error.to_string()),
+        _ => Ok(true),
     }))
 }
 

@@ -33,7 +33,7 @@ fn fewest(entry: &Entry) -> Value {
 }
 
 fn principals() -> Vec<(&'static str, Identity)> {
-    let of = |name: &str| Identity::new(name, Proof::Loopback);
+    let of = |name: &str| Identity::new(name, Proof::OsUser { uid: 1 });
     let key =
         |name: &str| Identity::new(format!("key:{name}"), Proof::ApiKey { key: name.to_owned() });
     let token = |name: &str| {

@@ -166,7 +166,7 @@ impl Call {
                 Asked::TooMany => return Err(too_many().into()),
                 Asked::Existing(stored) => *stored,
             };
-            if let Some(why) = self.overruled(&existing) {
+            if let Some(why) = self.overruled(&existing)? {
                 self.void(&existing, &why).await?;
                 return Err(void_now(&existing, &why).into());
             }
@@ -206,30 +206,32 @@ impl Call {
 
     /// Why the people who approved do not count any more, under the rules in force: a credential
     /// was revoked, a role was lost, two names became one person.
-    fn overruled(&self, stored: &Stored) -> Option<String> {
+    fn overruled(&self, stored: &Stored) -> Result<Option<String>, ToolError> {
         if stored.state != State::Approved {
-            return None;
+            return Ok(None);
         }
         let mut subjects = BTreeSet::new();
         for decision in stored.decisions.iter().filter(|decision| decision.yes) {
-            if !(self.pipeline.inner.still_valid)(&decision.identity) {
-                return Some(format!("the credential {} was revoked", decision.identity.name));
+            let valid = (self.pipeline.inner.still_valid)(&decision.identity);
+            if !valid.map_err(unchecked)? {
+                let why = format!("the credential {} was revoked", decision.identity.name);
+                return Ok(Some(why));
             }
             let approver = self.rules.policy.principal(&decision.identity);
             if approver.subject == stored.call.requester && stored.call.level == Approval::Confirm {
-                return None;
+                return Ok(None);
             }
             let target = stored.call.target();
             let tool = &stored.call.tool;
             let decided = self.rules.policy.may_approve(&approver.roles, tool, Some(&target));
             if !decided.allowed {
-                return Some(format!("{} may not approve it any more", approver.subject));
+                return Ok(Some(format!("{} may not approve it any more", approver.subject)));
             }
             subjects.insert(approver.subject);
         }
         subjects.remove(&stored.call.requester);
         let enough = subjects.len() >= stored.needed();
-        (!enough).then(|| "the people who approved it are not different ones".to_owned())
+        Ok((!enough).then(|| "the people who approved it are not different ones".to_owned()))
     }
 
     /// What could not be recorded does not count.
@@ -258,7 +260,7 @@ impl Call {
         let found = self.pipeline.inner.store.approvals_like(id).await.map_err(unkept)?;
         let Some(stored) = found.first() else { return Err(overtaken().into()) };
         let what = differs(stored, &fresh).or(changed.then_some("the policy"));
-        let why = self.overruled(stored).or(what.map(|what| format!("{what} changed since")));
+        let why = self.overruled(stored)?.or(what.map(|what| format!("{what} changed since")));
         let Some(why) = why else { return Ok(()) };
         self.void(stored, &why).await?;
         Err(void_now(stored, &why).into())
@@ -444,6 +446,12 @@ fn void_now(stored: &Stored, why: &str) -> ToolError {
         short(&stored.id)
     );
     ToolError::new(Kind::Denied, message)
+}
+
+/// Nobody can tell now whether the approvers' credentials count: the approval stays as it is.
+fn unchecked(why: String) -> ToolError {
+    let message = "whether the approvers still count cannot be checked now; nothing was done.";
+    ToolError::unavailable(message, why).retry_after(Duration::from_secs(30))
 }
 
 fn overtaken() -> ToolError {
