@@ -112,7 +112,7 @@ fn ordinary_text_is_left_alone() {
         "commit 2ee4c8a1b3d4e5f60718293a4b5c6d7e8f901234".to_owned(),
         "id 550e8400-e29b-41d4-a716-446655440000".to_owned(),
         "next: cursor=eyJhIjoxLCJiIjoyfQ.c2lnbmF0dXJlLW9mLXRoZS1jdXJzb3I".to_owned(),
-        "next_page_token = CAESBkFCQ0RFRhgBIAA9x8Kq".to_owned(),
+        "next_page_token = CAQSBkFCQ0RFRhgBIAA9x8Kq".to_owned(),
         "idempotency_key: 7c9e6679-7425-40de-944b-e07fc1f90ae7".to_owned(),
         "identity key:laptop-4f9x2kq81m".to_owned(),
         "AKIAIOSFODNN7EXAMPLE".to_owned(),
