@@ -5,19 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tests::harness::{Folder, HttpServer, fixture, repository, suite};
-
-/// The folder of the installed clients.
-pub(crate) fn installed() -> PathBuf {
-    let folder = std::env::var_os("JUDGES_DIR").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| repository().join("target/judges"));
-    assert!(
-        folder.join("node_modules").is_dir(),
-        "the clients are not installed in {}; install them with: cargo xtask judges",
-        folder.display()
-    );
-    folder
-}
+use tests::harness::{Folder, HttpServer, fixture, installed, repository, suite};
 
 /// Runs a judge; its verdict.
 pub(crate) fn judge(script: &str, args: &[String]) -> Value {

@@ -2,20 +2,24 @@
 // A real authorization server (npm `oidc-provider`, certified for OpenID Connect), in which
 // somebody called ann is signed in and agrees to everything.
 //
-// Usage: oauth_provider.mjs PORT RESOURCE
+// Usage: oauth_provider.mjs
 //
-// Issues RS256 access tokens (RFC 9068) for RESOURCE with the scopes docs:read and docs:list: to
-// the client `ci` with the secret `secret` by client_credentials, and to clients that register
-// themselves (RFC 7591) by authorization_code with PKCE. Prints `ready` when it listens, and ends
-// when its standard input does.
+// Prints the port it listens at, and reads from its standard input the resource that its tokens
+// are for. Issues RS256 access tokens (RFC 9068) with the scopes docs:read and docs:list: to the
+// client `ci` with the secret `secret` by client_credentials, and to clients that register
+// themselves (RFC 7591) by authorization_code with PKCE. Ends when its standard input does.
 
 import { generateKeyPairSync } from "node:crypto";
+import { createServer } from "node:http";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const installed = process.env.JUDGES_DIR ?? join(import.meta.dirname, "../../target/judges");
-const [port, resource] = process.argv.slice(2);
-const issuer = `http://127.0.0.1:${port}`;
+const server = createServer();
+await new Promise((listens) => server.listen(0, "127.0.0.1", listens));
+const issuer = `http://127.0.0.1:${server.address().port}`;
+let resource;
 const scopes = ["docs:read", "docs:list"];
 
 const entry = join(installed, "node_modules/oidc-provider/lib/index.js");
@@ -82,7 +86,10 @@ provider.use(async (context, next) => {
   return provider.interactionFinished(req, res, result, { mergeWithLastSubmission: true });
 });
 
-const server = provider.listen(Number(port), "127.0.0.1", () => console.log("ready"));
+server.on("request", provider.callback());
 // Otherwise it closes a connection just when a client on a slow machine uses it again.
 server.keepAliveTimeout = 600_000;
-process.stdin.resume().on("end", () => process.exit(0));
+createInterface(process.stdin)
+  .on("line", (line) => void (resource = line))
+  .on("close", () => process.exit(0));
+console.log(server.address().port);

@@ -56,7 +56,7 @@ class Browser:
         self.query = None
 
     async def visit(self, url):
-        async with httpx2.AsyncClient() as browser:
+        async with httpx2.AsyncClient(timeout=SECONDS) as browser:
             for _ in range(20):
                 response = await browser.get(url)
                 url = str(httpx2.URL(url).join(response.headers["location"]))

@@ -1,10 +1,11 @@
 //! Starting real processes and speaking to them, over pipes and over HTTP.
 
-mod http;
+pub mod http;
 pub mod idp;
 pub mod otlp;
 mod person;
 mod service;
+mod silent;
 mod stdio;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub use http::{HttpServer, Reply};
 pub use idp::{Idp, RESOURCE};
 pub use person::{Decided, approval};
 pub use service::Service;
+pub use silent::Silent;
 pub use stdio::Session;
 
 /// How long anything may take before a test calls it a hang.
@@ -48,6 +50,18 @@ pub fn fixture() -> PathBuf {
 pub fn repository() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().expect("the workspace").to_owned()
+}
+
+/// The folder of the installed clients.
+pub fn installed() -> PathBuf {
+    let folder = std::env::var_os("JUDGES_DIR").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| repository().join("target/judges"));
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "the clients are not installed in {}; install them with: cargo xtask judges",
+        folder.display()
+    );
+    folder
 }
 
 /// A temporary folder with a servers.toml.

@@ -6,6 +6,7 @@ mod approvals;
 mod body;
 mod challenge;
 mod identify;
+mod leftover;
 mod listener;
 mod metrics;
 mod refused;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use auth::Authenticator;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
@@ -187,6 +188,7 @@ fn router(
         .merge(open)
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(|| async { (StatusCode::NOT_FOUND, format!("the protocol is at {PATH}\n")) })
+        .layer(from_fn(leftover::read_out))
 }
 
 /// The protocol library's settings: answers, and which hosts and origins may be named.

@@ -1,9 +1,10 @@
 //! API keys, from `suite keys new` to the refusal of a revoked one.
 
+use std::io::{BufReader, Write as _};
 use std::process::{Command, Output};
 
 use serde_json::json;
-use tests::harness::{Folder, HttpServer, fixture};
+use tests::harness::{Folder, HttpServer, fixture, http::read};
 
 use super::{echo, files_with, folder, list, send, tools, unidentified};
 
@@ -172,4 +173,32 @@ fn wrong_credentials_beyond_measure_are_slowed_down_and_cannot_fill_the_disk() {
         detail.split("; and ").nth(1)?.split(' ').next()?.parse::<usize>().ok()
     });
     assert_eq!(others.sum::<usize>() + details.len(), 300, "every one is counted: {details:?}");
+}
+
+/// A client that is told to sign in asks again on the same connection.
+#[test]
+fn a_refusal_leaves_the_connection_whole_or_says_that_it_ends() {
+    let folder = folder(IDENTITY, "");
+    let server = HttpServer::start(&fixture(), "test", &folder.config());
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n",
+        server.address
+    );
+    let stream = server.connect();
+    let mut answers = BufReader::new(stream.try_clone().expect("the same"));
+    for _ in 0..50 {
+        write!(&stream, "{head}\r\n").expect("the connection is whole");
+        // A piece of its own: on a real network it is late.
+        std::thread::yield_now();
+        (&stream).write_all(b"{}").expect("the connection is whole");
+        let reply = read(&mut answers);
+        assert_eq!((reply.status, reply.header("connection")), (401, None), "{reply:?}");
+    }
+    // A body that never comes: the answer does not wait for it for long.
+    for never in ["", "expect: 100-continue\r\n"] {
+        let mut stream = server.connect();
+        write!(stream, "{head}{never}\r\n").expect("sent");
+        let reply = read(BufReader::new(stream));
+        assert_eq!((reply.status, reply.header("connection")), (401, Some("close")), "{reply:?}");
+    }
 }

@@ -1,27 +1,26 @@
 //! A real authorization server (npm `oidc-provider`), and the SDKs' own OAuth clients.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
-use tests::harness::{Folder, HttpServer, repository, suite};
+use tests::harness::{Folder, HttpServer, installed, repository, suite};
 
 use super::{files_with, request};
-use crate::judges::{installed, judge};
+use crate::judges::judge;
 
-/// The provider. It ends with its standard input.
+/// The provider, on a port of its own. It ends with its standard input.
 struct Provider {
     child: Child,
     port: u16,
 }
 
 impl Provider {
-    fn start(port: u16, resource: &str) -> Self {
+    fn start() -> Self {
         let folder = installed();
         let mut child = Command::new(folder.join("bin/node"))
             .arg(repository().join("tests/judges/oauth_provider.mjs"))
-            .args([&port.to_string(), resource])
             .env("JUDGES_DIR", &folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -31,10 +30,16 @@ impl Provider {
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         output.read_line(&mut line).expect("its first line");
-        assert_eq!(line.trim(), "ready", "the provider is not installed: cargo xtask judges");
+        let port = line.trim().parse().expect("the provider is not installed: cargo xtask judges");
         // It dies of a line that nobody takes.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Self { child, port }
+    }
+
+    /// Says for whom its tokens are.
+    fn serve(&mut self, resource: &str) {
+        let input = self.child.stdin.as_mut().expect("its input");
+        writeln!(input, "{resource}").expect("told");
     }
 
     /// A token for the client `ci`.
@@ -67,20 +72,19 @@ impl Drop for Provider {
 
 /// `suite docs` for tokens of a provider, and the provider.
 fn serve() -> (Folder, HttpServer, Provider) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("its address").port();
-    drop(listener);
+    let mut provider = Provider::start();
     let folder = Folder::docs();
     let docs = std::fs::read_to_string(folder.config()).expect("servers.toml");
     let docs = docs
         .replace("\"*\" = [\"reader\"]", "nobody = [\"reader\"]")
         .replace("owner = \"tests\"\n", "owner = \"tests\"\nhttp.scopes = [\"docs:read\"]\n");
     let identity = format!(
-        "[identity.oauth]\nissuer = \"http://127.0.0.1:{port}\"\nscopes = {{ \"docs:read\" = [\"reader\"] }}\n"
+        "[identity.oauth]\nissuer = \"http://127.0.0.1:{}\"\nscopes = {{ \"docs:read\" = [\"reader\"] }}\n",
+        provider.port
     );
     folder.write("servers.toml", &format!("{identity}{docs}"));
     let server = HttpServer::start(&suite(), "docs", &folder.config());
-    let provider = Provider::start(port, &server.url());
+    provider.serve(&server.url());
     (folder, server, provider)
 }
 

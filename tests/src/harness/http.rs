@@ -1,6 +1,6 @@
 //! A server on a loopback port, and requests to it byte by byte, so that wrong ones can be sent.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -109,8 +109,7 @@ impl HttpServer {
 
     /// Any request.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        let mut stream = TcpStream::connect(self.address).expect("the server listens");
-        stream.set_read_timeout(Some(HANG)).expect("a time-out");
+        let mut stream = self.connect();
         let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
         if !headers.iter().any(|(name, _)| *name == "host") {
             head.push_str(&format!("host: {}\r\n", self.address));
@@ -122,7 +121,15 @@ impl HttpServer {
         stream.write_all(head.as_bytes()).expect("sent");
         // A server may refuse before it has read all.
         let _ = stream.write_all(body);
-        read(stream)
+        read(BufReader::new(stream))
+    }
+
+    /// A connection, for requests that are sent in pieces.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("the server listens");
+        stream.set_read_timeout(Some(HANG)).expect("a time-out");
+        stream.set_nodelay(true).expect("pieces stay pieces");
+        stream
     }
 
     /// Tells the server to stop, and waits for it.
@@ -143,8 +150,8 @@ fn rest(errors: &mut BufReader<std::process::ChildStderr>) -> String {
     text
 }
 
-fn read(stream: TcpStream) -> Reply {
-    let mut reader = BufReader::new(stream);
+/// Reads an answer; what follows it stays in the reader.
+pub fn read(mut reader: impl BufRead) -> Reply {
     let mut line = String::new();
     reader.read_line(&mut line).expect("a status line");
     let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -161,6 +168,9 @@ fn read(stream: TcpStream) -> Reply {
         headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     if chunked {
         read_chunks(&mut reader, &mut body);
+    } else if let Some((_, length)) = headers.iter().find(|(name, _)| name == "content-length") {
+        let length = length.parse().expect("a length");
+        let _ = reader.take(length).read_to_end(&mut body);
     } else {
         let _ = reader.read_to_end(&mut body);
     }

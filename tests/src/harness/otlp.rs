@@ -2,24 +2,11 @@
 //! the other programs of `tests/judges` that know about telemetry.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-use super::repository;
-
-/// The folder of the installed clients.
-fn installed() -> PathBuf {
-    let folder = std::env::var_os("JUDGES_DIR").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| repository().join("target/judges"));
-    assert!(
-        folder.join("node_modules").is_dir(),
-        "the clients are not installed in {}; install them with: cargo xtask judges",
-        folder.display()
-    );
-    folder
-}
+use super::{installed, repository};
 
 /// A script of `tests/judges` in Python.
 fn python(script: &str) -> Command {
