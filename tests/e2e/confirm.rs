@@ -167,11 +167,7 @@ fn legacy(answer: Value, capabilities: &Value) -> (Service, Folder, Value) {
     let service = Service::start();
     let folder = folder(&service, "");
     let mut session = Session::start(&fixture(), "test", &folder.config());
-    session.legacy(
-        "initialize",
-        json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": {"name": "e2e", "version": "1"}}),
-    );
-    session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+    session.open_offering("2025-11-25", capabilities);
     let id = session
         .post("tools/call", json!({"name": "test_deed_confirm", "arguments": deed("legacy")}));
     let came = loop {
@@ -218,11 +214,7 @@ fn a_client_that_goes_away_during_a_form_leaves_no_effect() {
     let service = Service::start();
     let folder = folder(&service, "");
     let mut session = Session::start(&fixture(), "test", &folder.config());
-    session.legacy(
-        "initialize",
-        json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "e2e", "version": "1"}}),
-    );
-    session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+    session.open_offering("2025-11-25", &json!({"elicitation": {}}));
     let id =
         session.post("tools/call", json!({"name": "test_deed_confirm", "arguments": deed("gone")}));
     let asked = session.receive().expect("a question");
@@ -269,11 +261,7 @@ fn what_changes_while_a_form_is_open_is_not_what_was_approved() {
         let service = Service::start();
         let folder = folder(&service, "");
         let mut session = Session::start(&fixture(), "test", &folder.config());
-        session.legacy(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "e2e", "version": "1"}}),
-        );
-        session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+        session.open_offering("2025-11-25", &json!({"elicitation": {}}));
         let id = session
             .post("tools/call", json!({"name": "test_deed_confirm", "arguments": deed("open")}));
         let asked = session.receive().expect("a question");
@@ -302,11 +290,7 @@ fn a_form_that_nobody_answers_in_time_has_no_effect() {
     let service = Service::start();
     let folder = folder(&service, "[approvals]\nwithin = \"1s\"\n");
     let mut session = Session::start(&fixture(), "test", &folder.config());
-    session.legacy(
-        "initialize",
-        json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "e2e", "version": "1"}}),
-    );
-    session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+    session.open_offering("2025-11-25", &json!({"elicitation": {}}));
     let id = session
         .post("tools/call", json!({"name": "test_deed_confirm", "arguments": deed("silence")}));
     let asked = session.receive().expect("a question");
@@ -325,11 +309,7 @@ fn before_2026_a_host_that_opens_pages_is_sent_there_too() {
     let folder = folder(&service, "[approvals]\npage = \"https://suite.acme.example/approvals\"\n");
     let mut session = Session::start(&fixture(), "test", &folder.config());
     let offers = json!({"elicitation": {"url": {}}});
-    session.legacy(
-        "initialize",
-        json!({"protocolVersion": "2025-11-25", "capabilities": offers, "clientInfo": {"name": "e2e", "version": "1"}}),
-    );
-    session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+    session.open_offering("2025-11-25", &offers);
     let id =
         session.post("tools/call", json!({"name": "test_deed_one", "arguments": deed("page")}));
     let asked = session.receive().expect("a question");

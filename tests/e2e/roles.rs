@@ -5,17 +5,15 @@ mod explained;
 mod matrix;
 mod reloaded;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contract::ctx::BoxFuture;
-use contract::{Channel, Client, Identity, Question, ToolError};
+use contract::{Client, Identity};
 use runtime::{Caller, Failure, Request};
 use serde_json::{Map, Value, json};
 use suite::Launcher;
 use suite::assemble::{Ready, Source, check, ready};
 use tests::fixture::Fixture;
-use tests::harness::Folder;
+use tests::harness::{Folder, Silent};
 
 const LAUNCHERS: &[Launcher] = &[Launcher::of::<Fixture>(), Launcher::of::<docs::Docs>()];
 
@@ -70,27 +68,6 @@ impl Served {
         let principal = self.ready.pipeline.principal(identity);
         let entries = self.ready.pipeline.visible_tools(&principal);
         entries.iter().map(|entry| entry.contract.name).collect()
-    }
-}
-
-/// A client that hears nothing and answers nothing.
-struct Silent;
-
-impl Channel for Silent {
-    fn progress(&self, _: f64, _: Option<f64>, _: String) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn log(&self, _: &'static str, _: Value) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn ask(
-        &self,
-        _: BTreeMap<String, Question>,
-    ) -> BoxFuture<'_, Result<BTreeMap<String, Value>, ToolError>> {
-        let error = ToolError::unavailable("nobody is there", "the test asks nobody");
-        Box::pin(std::future::ready(Err(error)))
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use contract::text::hex;
 use contract::{Identity, Proof, Secret};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
@@ -299,10 +300,6 @@ fn check_name(name: &str) -> Result<(), KeysError> {
         && name.bytes().next().is_some_and(is_plain)
         && name.bytes().all(|byte| is_plain(byte) || matches!(byte, b'.' | b'_' | b'-'));
     if is_right { Ok(()) } else { Err(KeysError::Name(name.chars().take(100).collect())) }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

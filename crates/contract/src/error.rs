@@ -149,6 +149,17 @@ impl fmt::Display for ToolError {
 
 impl std::error::Error for ToolError {}
 
+/// An error with its causes: a library's own text often says only that something failed.
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

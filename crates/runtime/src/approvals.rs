@@ -7,7 +7,7 @@ use policy::Policy;
 use state::approvals::{Decision, Refused, State, Stored};
 use state::{Log, StateError, Store};
 
-use crate::Redactor;
+use crate::{Redactor, journal};
 
 /// The shortest and longest reason of a decision, in characters.
 pub const REASON: std::ops::RangeInclusive<usize> = 3..=500;
@@ -111,12 +111,8 @@ impl Desk<'_> {
         self.write(record)
     }
 
-    fn write(&self, mut record: Record<'_>) -> Result<(), StateError> {
-        match self.redactor.record(&record) {
-            Some(mut clean) => self.log.append_durable(&mut clean),
-            None => self.log.append_durable(&mut record),
-        }
-        .map(drop)
+    fn write(&self, record: Record<'_>) -> Result<(), StateError> {
+        journal::append(self.log, self.redactor, record, true)
     }
 
     fn base<'a>(&'a self, event: Event, stored: &'a Stored) -> Record<'a> {
@@ -175,7 +171,7 @@ pub(crate) fn noted(stored: &Stored) -> Approved {
 
 /// What a decision came to, for the person who took it.
 pub fn thanks(decided: &Stored, subject: &str) -> String {
-    let short = decided.id.get(..12).unwrap_or(&decided.id);
+    let short = decided.short();
     match decided.state {
         State::Denied => format!("denied {short} as {subject}. It will not run."),
         State::Approved => {

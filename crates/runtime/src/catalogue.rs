@@ -15,7 +15,6 @@ use contract::{
 };
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::entry::hex;
 use self::entry::tighten;
 pub use self::entry::{CatalogueError, Entry, Kept, Overrides};
 

@@ -12,6 +12,7 @@ pub mod approvals;
 pub mod catalogue;
 pub mod guard;
 pub mod http;
+pub mod journal;
 pub mod limits;
 pub mod mcp;
 pub mod pipeline;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use contract::text::hex;
 use contract::{Channel, Client, Identity, Principal, ToolError};
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
@@ -26,7 +27,6 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use self::channel::{Conversation, Rounds, severity};
-use crate::catalogue::hex;
 use crate::pipeline::{Answer, Caller, Failure, Pipeline, Request, Said};
 use crate::seal::Bond;
 

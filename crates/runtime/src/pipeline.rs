@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use contract::record::{Event, Record};
+use contract::text::hex;
 use contract::{Channel, Client, Identity, Principal, Target, ToolError};
 use serde_json::{Map, Value};
 use state::approvals::Stored;
@@ -26,8 +27,9 @@ use tokio_util::task::TaskTracker;
 
 use self::call::Call;
 use crate::approvals::{self, DecideError, Desk};
-use crate::catalogue::{Catalogue, CatalogueError, Entry, hex};
+use crate::catalogue::{Catalogue, CatalogueError, Entry};
 use crate::guard::Shown;
+use crate::journal;
 use crate::limits::Limits;
 use crate::redact::Redactor;
 use crate::rules::{InForce, RuleSet, Rules};
@@ -197,6 +199,17 @@ struct Inner {
     process: String,
 }
 
+impl Inner {
+    /// Writes a record without the secrets this process holds, and counts it; `durable` waits for
+    /// the disk.
+    fn write(&self, record: Record<'_>, durable: bool) -> Result<(), state::StateError> {
+        let event = record.event;
+        let written = journal::append(&self.log, &self.redactor, record, durable);
+        self.telemetry.record(event, written.is_ok());
+        written
+    }
+}
+
 impl Pipeline {
     /// A pipeline. Writes the record that the server started.
     pub fn new(parts: Parts) -> Result<Self, PipelineError> {
@@ -268,13 +281,8 @@ impl Pipeline {
         let mut record = Record::new(event, self.inner.catalogue.server);
         record.policy = Some(&rules.digest);
         record.detail = detail;
-        let written = match self.inner.redactor.record(&record) {
-            Some(mut clean) => self.inner.log.append(&mut clean),
-            None => self.inner.log.append(&mut record),
-        };
         self.inner.telemetry.set_policy(&rules.digest);
-        self.inner.telemetry.record(event, written.is_ok());
-        written.map(drop)
+        self.inner.write(record, false)
     }
 
     /// Waits until acting calls have ended, whoever still listens to them, at most [`GRACE`];
@@ -288,13 +296,12 @@ impl Pipeline {
         let rules = self.inner.rules.get();
         let mut record = Record::new(Event::Stopped, self.inner.catalogue.server);
         record.policy = Some(&rules.digest);
-        let written = self.inner.log.append_durable(&mut record);
+        let written = self.inner.write(record, true);
         // Tasks that are not waited for may hold the log beyond the end of the process.
         self.inner.log.settle();
-        self.inner.telemetry.record(Event::Stopped, written.is_ok());
         self.inner.telemetry.look(&self.inner.store).await;
         self.inner.telemetry.stop().await;
-        written.map(drop)
+        written
     }
 
     /// What a caller wrote, guarded as every text is, to be sent back in an error.

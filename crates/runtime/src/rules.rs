@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use contract::Limit;
 use contract::record::Sorted;
+use contract::text::hex;
 use policy::Policy;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::catalogue::{Catalogue, CatalogueError, Entries, Overrides, hex};
+use crate::catalogue::{Catalogue, CatalogueError, Entries, Overrides};
 
 /// What servers.toml says about who may do what.
 #[derive(Debug)]

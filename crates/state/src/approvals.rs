@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 mod standing;
 
+use contract::text::hex;
 use contract::{Approval, Identity, Preview, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +29,9 @@ use crate::{StateError, Store};
 
 /// How many approvals one requester may have waiting.
 const MOST_WAITING: i64 = 1_000;
+
+/// How many characters of an approval's identity people and models are shown.
+const SHORT: usize = 12;
 
 /// A call as it was asked for: everything that an approval covers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +120,11 @@ impl Stored {
     pub fn standing(&self) -> State {
         let waits = matches!(self.state, State::Pending | State::Approved);
         if waits && self.call.expires <= now() { State::Expired } else { self.state }
+    }
+
+    /// As much of the identity as people need.
+    pub fn short(&self) -> &str {
+        self.id.get(..SHORT).unwrap_or(&self.id)
     }
 
     /// How many different people must say yes.
@@ -453,10 +462,6 @@ fn countable(stored: &Stored, decision: &Decision) -> Result<(), Refused> {
 fn binding(requester: &str, tool: &str, arguments: &Value) -> String {
     let whole = serde_json::json!([requester, tool, arguments]);
     hex(&Sha256::digest(serde_json_canonicalizer::to_string(&whole).unwrap_or_default()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use contract::ctx::BoxFuture;
-use contract::{Channel, Client, Identity, Question, ToolError};
+use contract::{Channel, Identity, Question, ToolError};
 use runtime::{Block, Caller, Failure, Request, Shown};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assemble::{Ready, Source, ready};
 use crate::confinement::Purpose;
 use crate::terminal::{BAD, DIM};
-use crate::{Launcher, confinement};
+use crate::{Launcher, confinement, person};
 
 #[derive(Args)]
 pub(crate) struct CallArgs {
@@ -73,12 +73,7 @@ async fn call(ready: &Ready, user: Identity, args: &CallArgs) -> anyhow::Result<
         .map(|entry| Arc::clone(&entry.input));
     let request =
         Request::Tool { name: args.tool.clone(), args: parse(&args.arguments, schema.as_deref())? };
-    let client = Client {
-        name: "suite".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        transport: "cli",
-        protocol: String::new(),
-    };
+    let client = person::terminal();
     let caller = Caller {
         identity: Arc::new(user),
         client: Arc::new(client),

@@ -11,6 +11,7 @@ use config::Config;
 use contract::record::{Event, Record};
 use contract::{Identity, Principal, Proof, Target};
 use policy::Policy;
+use runtime::{Redactor, journal};
 use state::Log;
 
 use crate::assemble::{self, AssembleError, Checked, Source};
@@ -184,14 +185,14 @@ impl Operator {
         record.principal = Some(&self.principal);
         record.target = Some(&target);
         record.detail = Some(detail);
-        log.append_durable(&mut record)?;
+        journal::append(log, &Redactor::new(&[]), record, true)?;
         Ok(())
     }
 }
 
 /// Who ends a leaked key may say which: neither the record nor the list of keys keeps it.
 fn without_secrets(text: String) -> String {
-    runtime::Redactor::new(&[]).text(&text).unwrap_or(text)
+    Redactor::new(&[]).text(&text).unwrap_or(text)
 }
 
 /// Who a key with this name, person and roles would be.

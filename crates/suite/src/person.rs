@@ -1,6 +1,6 @@
 //! Who sits at this machine.
 
-use contract::{Identity, Proof};
+use contract::{Client, Identity, Proof};
 use nix::unistd::{User, getuid};
 
 /// The operating-system user of this process; by number where the machine knows no name.
@@ -14,4 +14,14 @@ pub(crate) fn os_user() -> Identity {
 /// Whoever can reach the loopback address, where no credential is asked for.
 pub(crate) fn loopback() -> Identity {
     Identity::new("loopback", Proof::Loopback)
+}
+
+/// This program on a terminal, as the client of a call or a decision.
+pub(crate) fn terminal() -> Client {
+    Client {
+        name: "suite".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        transport: "cli",
+        protocol: String::new(),
+    }
 }

@@ -5,19 +5,17 @@
 //! in few words; what is not valid is answered `invalid` and never runs; what is valid is
 //! answered anything but `internal`; no answer holds a hidden character.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contract::ctx::BoxFuture;
 use contract::schema::Validator;
-use contract::{Channel, Client, Identity, Kind, Proof, Question, ToolError};
+use contract::{Client, Identity, Kind, Proof};
 use runtime::{Caller, Failure, Request};
 use serde_json::{Value, json};
 use suite::assemble::{self, Ready, Source, ready};
 
 use super::{Attempt, Tried, json, judged, promise};
-use crate::harness::{Folder, repository};
+use crate::harness::{Folder, Silent, repository};
 
 /// The longest a validation or a call may take, on a slow machine with many other things to do.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -151,26 +149,5 @@ impl Served {
         });
         let answer = answer.map_err(|_| "it hangs".to_owned())?;
         Ok(answer.map(|answer| answer.shown.text()))
-    }
-}
-
-/// A client that hears nothing and answers nothing.
-struct Silent;
-
-impl Channel for Silent {
-    fn progress(&self, _: f64, _: Option<f64>, _: String) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn log(&self, _: &'static str, _: Value) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn ask(
-        &self,
-        _: BTreeMap<String, Question>,
-    ) -> BoxFuture<'_, Result<BTreeMap<String, Value>, ToolError>> {
-        let error = ToolError::unavailable("nobody is there", "fuzz");
-        Box::pin(std::future::ready(Err(error)))
     }
 }

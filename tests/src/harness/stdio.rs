@@ -79,7 +79,14 @@ impl Session {
 
     /// Opens a session of a revision before 2026-07-28.
     pub fn open(&mut self, revision: &str) -> Value {
-        let opened = self.legacy("initialize", initialize(revision));
+        self.open_offering(revision, &json!({}))
+    }
+
+    /// The same, as a client with these capabilities.
+    pub fn open_offering(&mut self, revision: &str, capabilities: &Value) -> Value {
+        let mut opening = initialize(revision);
+        opening["capabilities"] = capabilities.clone();
+        let opened = self.legacy("initialize", opening);
         self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
         opened
     }

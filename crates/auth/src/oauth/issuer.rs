@@ -147,7 +147,8 @@ impl Issuer {
             .header(http::header::USER_AGENT, concat!("suite/", env!("CARGO_PKG_VERSION")))
             .body(Empty::new())
             .map_err(|error| error.to_string())?;
-        let response = self.client.request(request).await.map_err(|error| causes(&error))?;
+        let response =
+            self.client.request(request).await.map_err(|error| contract::error::causes(&error))?;
         if response.status() != http::StatusCode::OK {
             return Err(format!("the answer is {}", response.status()));
         }
@@ -236,17 +237,6 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, OAuthError> {
         return Err(OAuthError::new("issuer", message.to_owned()));
     }
     Ok(roots)
-}
-
-/// An error with its causes: the client's own text says only that it did not connect.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

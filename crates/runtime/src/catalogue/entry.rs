@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use contract::schema::{self, SchemaError, Validator};
+use contract::text::hex;
 use contract::{Approval, Contract, Effect, Limit, Size, ToolError, Window};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -173,13 +174,6 @@ fn digest(contract: &Contract, input: &Value, output: Option<&Value>) -> String 
         "output": output,
     });
     hex(&Sha256::digest(whole.to_string().as_bytes()))
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Applies servers.toml to a contract; refuses anything looser.

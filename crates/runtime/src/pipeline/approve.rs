@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use contract::record::Event;
+use contract::text::hex;
 use contract::{Approval, Channel as _, Identity, Kind, Preview, Proof, Question, ToolError};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use state::approvals::{Asked, Decision, Refused, State, Stored, StoredCall};
 use super::call::{Call, panicked, timed_out};
 use super::{Failure, once};
 use crate::approvals::noted;
-use crate::catalogue::{Entry, Prepared, hex};
+use crate::catalogue::{Entry, Prepared};
 use crate::guard::channel::Guarded;
 use crate::guard::{Shown, clean};
 
@@ -29,9 +30,6 @@ const LONGEST_FORM: usize = 3_500;
 
 /// How long a client of an older revision may take to answer a form during a call.
 const FORM_WITHIN: Duration = Duration::from_mins(2);
-
-/// How many characters of an approval's identity people and models are shown.
-const SHORT: usize = 12;
 
 /// What step 6 came to.
 pub(super) enum Cleared {
@@ -81,7 +79,7 @@ impl Call {
             let why = stored.why.as_deref().unwrap_or("its time is over, or its call failed");
             let message = format!(
                 "approval {} does not count any more: {why}. Call {} with all its arguments to ask again.",
-                short(&stored.id),
+                stored.short(),
                 call.tool
             );
             return Err(ToolError::new(Kind::Denied, message).into());
@@ -356,7 +354,7 @@ impl Call {
 
     /// How people decide, and what the caller does next.
     fn waits(&self, stored: &Stored) -> ToolError {
-        let id = short(&stored.id);
+        let id = stored.short();
         let who = match stored.call.level {
             Approval::Two => "two other people",
             Approval::One => "another person",
@@ -435,7 +433,7 @@ fn denied(stored: &Stored) -> ToolError {
     });
     let message = format!(
         "approval {} was denied, nothing was done.{why} Do not ask for the same again.",
-        short(&stored.id)
+        stored.short()
     );
     ToolError::new(Kind::Denied, message)
 }
@@ -443,7 +441,7 @@ fn denied(stored: &Stored) -> ToolError {
 fn void_now(stored: &Stored, why: &str) -> ToolError {
     let message = format!(
         "approval {} does not count any more: {why}. Nothing was done; call again to ask anew.",
-        short(&stored.id)
+        stored.short()
     );
     ToolError::new(Kind::Denied, message)
 }
@@ -469,11 +467,6 @@ fn nobody() -> ToolError {
 fn too_many() -> ToolError {
     let message = "as many of your calls wait for approval as may be; nothing was done. Wait until people have decided.";
     ToolError::new(Kind::Limited, message).retry_after(Duration::from_mins(10))
-}
-
-/// As much of an identity as people need.
-pub(super) fn short(id: &str) -> &str {
-    id.get(..SHORT).unwrap_or(id)
 }
 
 fn milliseconds(time: SystemTime) -> i64 {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use contract::ctx::CtxParts;
 use contract::record::{Approved, Claimed, Decided, Event, Sorted};
+use contract::text::hex;
 use contract::{
     Approval, Ctx, Kind, Limit, Principal, Proof, Rendered, Size, Target, ToolError, Window,
 };
@@ -17,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::approve::Cleared;
 use super::{Answer, Caller, Failure, Inner, Pipeline, Request, Said};
-use crate::catalogue::{Entry, Kept, Prepared, hex};
+use crate::catalogue::{Entry, Kept, Prepared};
 use crate::guard;
 use crate::guard::channel::Guarded;
 use crate::limits::{EVERY_TOOL, count_day};

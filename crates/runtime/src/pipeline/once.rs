@@ -12,7 +12,7 @@ use state::Claim;
 use state::approvals::{State, Stored};
 
 use super::Failure;
-use super::approve::{short, unkept};
+use super::approve::unkept;
 use super::call::{Call, digest};
 use crate::catalogue::Entry;
 use crate::guard::{Block, Shown};
@@ -73,7 +73,7 @@ impl Call {
             _ => {
                 let message = format!(
                     "approval {} does not count any more; nothing was done. Call again to ask anew.",
-                    short(id)
+                    found.first().map_or(id, Stored::short)
                 );
                 Err(ToolError::new(Kind::Denied, message).into())
             }

@@ -3,12 +3,12 @@
 use contract::Kind;
 use contract::ToolError;
 use contract::record::{Decided, Event, Outcome, Record, Sorted};
+use contract::text::hex;
 use sha2::{Digest, Sha256};
 use state::StateError;
 
 use super::call::{Call, unrecorded};
-use super::{Answer, Failure, Inner};
-use crate::catalogue::hex;
+use super::{Answer, Failure};
 use crate::guard::{Block, Shown};
 use crate::telemetry::{Ended, Method, Told};
 
@@ -54,18 +54,8 @@ impl Call {
     }
 
     /// Writes a record without the secrets this process holds; `durable`: waits for the disk.
-    pub(super) fn write(&self, mut record: Record<'_>, durable: bool) -> Result<(), StateError> {
-        let Inner { log, redactor, telemetry, .. } = &*self.pipeline.inner;
-        let event = record.event;
-        let clean = redactor.record(&record);
-        let written = match (clean, durable) {
-            (Some(mut clean), true) => log.append_durable(&mut clean),
-            (Some(mut clean), false) => log.append(&mut clean),
-            (None, true) => log.append_durable(&mut record),
-            (None, false) => log.append(&mut record),
-        };
-        telemetry.record(event, written.is_ok());
-        written.map(drop)
+    pub(super) fn write(&self, record: Record<'_>, durable: bool) -> Result<(), StateError> {
+        self.pipeline.inner.write(record, durable)
     }
 
     pub(super) fn base_record(&self, event: Event) -> Record<'_> {

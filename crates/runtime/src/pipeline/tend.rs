@@ -50,10 +50,6 @@ impl Pipeline {
         record.tool_digest = Some(&stored.call.tool_digest);
         record.policy = Some(&rules.digest);
         record.detail = Some(why);
-        let written = match self.inner.redactor.record(&record) {
-            Some(mut clean) => self.inner.log.append(&mut clean),
-            None => self.inner.log.append(&mut record),
-        };
-        written.map(drop)
+        self.inner.write(record, false)
     }
 }

@@ -4,17 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use auth::Keys;
-use contract::{Client, Identity};
+use contract::Identity;
 use runtime::Redactor;
 use runtime::approvals::{Desk, thanks};
 use state::Log;
 use state::approvals::{State, Stored};
 
 use super::find;
-use super::list::{print, standing};
-use crate::Launcher;
+use super::list::print;
 use crate::assemble::{self, Checked};
 use crate::terminal::GOOD;
+use crate::{Launcher, person};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -33,16 +33,11 @@ pub(super) async fn decide(
 ) -> anyhow::Result<ExitCode> {
     let (folder, stored) = find(checked, launchers, &args.id).await?;
     print(&stored);
-    let state = standing(&stored);
+    let state = stored.standing();
     if state != State::Pending {
         anyhow::bail!("it does not wait for a decision: it is {}", state.name());
     }
-    let client = Client {
-        name: "suite".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        transport: "cli",
-        protocol: String::new(),
-    };
+    let client = person::terminal();
     let desk = Desk {
         server: folder.server,
         policy: &checked.policy,

@@ -62,18 +62,18 @@ fn known(server: &str, launchers: &[Launcher]) -> anyhow::Result<()> {
 
 /// Whether somebody still has to do something: decide, or make the call.
 fn waits(stored: &Stored) -> bool {
-    matches!(standing(stored), State::Pending | State::Approved)
+    matches!(stored.standing(), State::Pending | State::Approved)
 }
 
 fn row(stored: &Stored) -> Vec<String> {
     let call = &stored.call;
     let yes = stored.decisions.iter().filter(|decision| decision.yes).count();
-    let state = match (standing(stored), call.level) {
+    let state = match (stored.standing(), call.level) {
         (State::Pending, Approval::Two) => format!("pending ({yes} of 2)"),
         (state, _) => state.name().to_owned(),
     };
     vec![
-        stored.id[..12].to_owned(),
+        stored.short().to_owned(),
         state,
         call.level.to_string(),
         call.tool.clone(),
@@ -85,12 +85,6 @@ fn row(stored: &Stored) -> Vec<String> {
     ]
 }
 
-/// Where it stands now: one whose time is over does not wait, even where nobody noticed yet.
-pub(super) fn standing(stored: &Stored) -> State {
-    let waits = matches!(stored.state, State::Pending | State::Approved);
-    if waits && stored.call.expires <= now() { State::Expired } else { stored.state }
-}
-
 pub(super) async fn show(
     checked: &Checked,
     launchers: &[Launcher],
@@ -99,7 +93,7 @@ pub(super) async fn show(
 ) -> anyhow::Result<ExitCode> {
     let (_, stored) = find(checked, launchers, id).await?;
     if as_json {
-        let whole = json!({"approval": stored, "standing": standing(&stored)});
+        let whole = json!({"approval": stored, "standing": stored.standing()});
         anstream::println!("{}", serde_json::to_string_pretty(&whole)?);
     } else {
         print(&stored);
@@ -118,7 +112,7 @@ pub(super) fn print(stored: &Stored) {
         _ => "the requester in person, or somebody with a role that approves it",
     };
     let rows = [
-        ("state", standing(stored).name().to_owned()),
+        ("state", stored.standing().name().to_owned()),
         ("server", call.server.clone()),
         (
             "tool",

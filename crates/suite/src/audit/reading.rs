@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use contract::record::{Event, Record};
-use contract::{Client, Identity, Principal};
+use contract::{Identity, Principal};
+use runtime::{Redactor, journal};
 use state::Log;
 
 use super::segments::{self, Segment};
@@ -82,17 +83,11 @@ fn record(state: &Path, principal: &Principal, line: &str) -> anyhow::Result<()>
     let folder = state.join(OPERATOR);
     state::private_folder(&folder)?;
     let log = Log::open(&folder.join("records"))?;
-    let client = Client {
-        name: "suite".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        transport: "cli",
-        protocol: String::new(),
-    };
+    let client = person::terminal();
     let mut record = Record::new(Event::LogRead, OPERATOR);
     (record.principal, record.client) = (Some(principal), Some(&client));
+    record.detail = Some(line);
     // What is looked for may itself be a secret.
-    let clean = runtime::Redactor::new(&[]).text(line);
-    record.detail = Some(clean.as_deref().unwrap_or(line));
-    log.append_durable(&mut record)?;
+    journal::append(&log, &Redactor::new(&[]), record, true)?;
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Carries what is exported to the collector: HTTP/1.1 from the exporters' own threads, with or
 //! without TLS. No redirect is followed, no proxy asked, nothing kept open in between.
 
-use std::error::Error;
 use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -92,7 +91,7 @@ impl Courier {
         let why = match delivered {
             Ok(response) if response.status().is_success() => None,
             Ok(response) => Some(format!("the answer is {}", response.status())),
-            Err(error) => Some(causes(error.as_ref())),
+            Err(error) => Some(contract::error::causes(error.as_ref())),
         };
         let collector = &self.0.collector;
         match why {
@@ -149,15 +148,4 @@ fn connector(is_secure: bool) -> Result<HttpsConnector<HttpConnector>, String> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build())
-}
-
-/// An error with its causes: the client's own text says only that it did not connect.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    text
 }
