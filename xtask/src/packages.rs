@@ -29,6 +29,11 @@ pub(crate) const BUILD: &[Package] = &[
         why: "for the headers and start-up files of the C library",
         is_present: || Path::new("/usr/include/stdlib.h").exists(),
     },
+    Package {
+        name: "libclang-dev",
+        why: "to read the C headers of PostgreSQL's parser",
+        is_present: has_libclang,
+    },
 ];
 
 /// What tidy takes.
@@ -50,7 +55,41 @@ pub(crate) const TESTS: &[Package] = &[
         why: "to keep that client and its libraries in a folder of their own",
         is_present: || succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
     },
+    Package {
+        name: "postgresql",
+        why: "for private instances of it",
+        is_present: || on_path("initdb").is_some() || !below("/usr/lib/postgresql").is_empty(),
+    },
+    Package {
+        name: "mariadb-server-core",
+        why: "for private instances of it",
+        is_present: || on_path("mariadbd").is_some() || Path::new("/usr/sbin/mariadbd").exists(),
+    },
+    Package {
+        name: "sqlite3",
+        why: "to compare with its answers",
+        is_present: || on_path("sqlite3").is_some(),
+    },
 ];
+
+/// Where bindgen looks for libclang, and whether the compiler's own headers are there, too.
+fn has_libclang() -> bool {
+    let is_library = |name: &str| name.starts_with("libclang") && name.contains(".so");
+    let named = env::var("LIBCLANG_PATH").is_ok();
+    named
+        || below("/usr/lib").into_iter().filter(|folder| folder.contains("llvm-")).any(|folder| {
+            below(&format!("{folder}/lib"))
+                .iter()
+                .any(|path| path.rsplit('/').next().is_some_and(is_library))
+                && Path::new(&format!("{folder}/lib/clang")).is_dir()
+        })
+}
+
+/// The paths directly below a folder; none where there is no such folder.
+fn below(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path().display().to_string()).collect()
+}
 
 /// How this process may install packages.
 #[derive(Debug, PartialEq, Eq)]
