@@ -74,7 +74,7 @@ pub(crate) const TESTS: &[Package] = &[
 
 /// Where bindgen looks for libclang, and whether the compiler's own headers are there, too.
 fn has_libclang() -> bool {
-    let is_library = |name: &str| name.starts_with("libclang") && name.contains(".so");
+    let is_library = |name: &str| name.starts_with("libclang.so") || name.starts_with("libclang-1");
     let named = env::var("LIBCLANG_PATH").is_ok();
     named
         || below("/usr/lib").into_iter().filter(|folder| folder.contains("llvm-")).any(|folder| {
