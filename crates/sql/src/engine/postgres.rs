@@ -1,5 +1,8 @@
 //! PostgreSQL.
 
+mod catalogue;
+mod gate;
+
 use std::time::Instant;
 
 use contract::ctx::BoxFuture;
