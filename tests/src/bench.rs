@@ -16,6 +16,7 @@ mod numbers;
 mod process;
 mod redaction;
 pub mod report;
+mod sql;
 
 pub use measures::{NAMES, run};
 pub use report::{Report, Row};

@@ -11,20 +11,21 @@ use super::http::{CONNECTIONS, load, request};
 use super::numbers::{count, median, micros, percentile};
 use super::process::{Process, Session, Subject, legacy, line, modern};
 use super::report::{Limit, Row};
-use super::{Effort, audit, governance, log, redaction};
+use super::{Effort, audit, governance, log, redaction, sql};
 use crate::harness::{Folder, repository};
 
 /// A group of figures.
 type Measure = fn(Effort) -> Result<Vec<Row>>;
 
 /// All of them, in the order in which they are measured.
-const MEASURES: [(&str, Measure); 9] = [
+const MEASURES: [(&str, Measure); 10] = [
     ("start", start),
     ("call", call),
     ("http", http),
     ("governance", governance::governance),
     ("memory", memory),
     ("docs", docs),
+    ("sql", sql::sql),
     ("redaction", redaction::redact),
     ("audit", audit::audit),
     ("log", log::log),
@@ -67,7 +68,6 @@ pub(super) fn echo() -> Value {
     json!({"name": "test_echo", "arguments": {"text": "hello"}})
 }
 
-/// The documentation of this repository, for everybody.
 /// The product with one trivial tool, which everybody may call.
 fn one_tool() -> Folder {
     Folder::new(
@@ -76,6 +76,7 @@ fn one_tool() -> Folder {
     )
 }
 
+/// The documentation of this repository, for everybody.
 fn documentation() -> Folder {
     let path = repository().join("docs").display().to_string();
     Folder::new(&format!(

@@ -33,6 +33,11 @@ impl Subject {
         Self::of(harness::suite(), "docs", folder)
     }
 
+    /// `suite sql`.
+    pub(super) fn sql(folder: &harness::Folder) -> Self {
+        Self::of(harness::suite(), "sql", folder)
+    }
+
     fn of(program: PathBuf, server: &str, folder: &harness::Folder) -> Self {
         let config = folder.config().display().to_string();
         Self { program, arguments: vec![server.to_owned(), "--config".to_owned(), config] }

@@ -15,6 +15,8 @@ pub enum Limit {
     AtLeastTimes(f64),
     /// Ours is at most this.
     Most(f64),
+    /// Ours is at least this.
+    Least(f64),
     /// Ours is at most so much more than the floor.
     Adds(f64),
 }
@@ -46,6 +48,7 @@ impl Row {
             Limit::Times(most) => self.ratio().is_some_and(|ratio| ratio <= most),
             Limit::AtLeastTimes(least) => self.ratio().is_some_and(|ratio| ratio >= least),
             Limit::Most(most) => self.ours <= most,
+            Limit::Least(least) => self.ours >= least,
             Limit::Adds(most) => self.floor.is_some_and(|floor| self.ours - floor <= most),
         })
     }
@@ -55,6 +58,7 @@ impl Row {
             Limit::Times(most) => format!("≤ {most} ×"),
             Limit::AtLeastTimes(least) => format!("≥ {least} ×"),
             Limit::Most(most) => format!("≤ {most} {}", self.unit),
+            Limit::Least(least) => format!("≥ {least} {}", self.unit),
             Limit::Adds(most) => format!("+ ≤ {most} {}", self.unit),
         });
         limits.collect::<Vec<_>>().join(", ")
