@@ -23,5 +23,6 @@ mod page;
 mod pipeline;
 mod robustness;
 mod roles;
+mod sql;
 mod stdio;
 mod telemetry;
