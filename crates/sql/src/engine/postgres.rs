@@ -1,50 +1,310 @@
-//! PostgreSQL.
+//! PostgreSQL: one statement, admitted, behind a cursor in a read-only transaction that is rolled
+//! back, in a session that is clean for the next one.
 
+mod cancel;
 mod catalogue;
+mod cells;
+mod connect;
+mod cursor;
+mod describe;
+mod errors;
+mod explain;
 mod gate;
+mod session;
+mod vet;
+mod visible;
 
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use contract::ctx::BoxFuture;
+use contract::error::Kind as ErrorKind;
 use contract::{StartError, ToolError};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor as _};
 
 use super::{Engine, Plan, Run, Setup, Sink, Vetted};
 use crate::schema::Schema;
+use catalogue::Catalogue;
+use cells::Types;
+use cursor::Outcome;
+use errors::{Fault, Written};
+use gate::Admitted;
+use session::{Lease, Pool};
+
+/// How long what was found out about the credential counts for further connections.
+const VETTED: Duration = Duration::from_secs(60);
+/// How much earlier than the call the statement ends, so that the server itself can say so and
+/// the connection is kept.
+const AHEAD: Duration = Duration::from_millis(50);
 
 /// A database of PostgreSQL.
 pub(crate) struct Postgres {
     setup: Setup,
+    pool: Arc<Pool>,
+    types: Types,
+    memory: Catalogue,
+    /// When the credential was last found to be right.
+    vetted: Mutex<Option<Instant>>,
 }
 
 impl Postgres {
+    /// Reads the settings; connects to nothing.
     pub(crate) fn new(setup: Setup) -> Result<Self, StartError> {
-        Ok(Self { setup })
+        let servers = connect::Servers::new(&setup)?;
+        let pool = Pool::new(servers, setup.connections, setup.layers.session);
+        Ok(Self {
+            setup,
+            pool,
+            types: Types::default(),
+            memory: Catalogue::new(),
+            vetted: Mutex::new(None),
+        })
     }
 
-    fn not_yet<T: Send + 'static>(&self) -> BoxFuture<'_, Result<T, ToolError>> {
-        let error = ToolError::internal(format!("{}: not built", self.setup.id));
-        Box::pin(std::future::ready(Err(error)))
+    /// Lends a session with an open transaction; connects again where the connection died while
+    /// nobody used it.
+    async fn begin(
+        &self,
+        deadline: Instant,
+        variables: &[(String, String)],
+    ) -> Result<Lease, ToolError> {
+        let mut lease = self.pool.lend(deadline).await?;
+        loop {
+            match self.prepare(&mut lease, deadline, variables).await {
+                Ok(()) => return Ok(lease),
+                Err(fault) if fault.is_lost() && lease.is_reused() => {
+                    lease.renew(deadline).await?;
+                }
+                Err(fault) => return Err(end(lease, fault, None)),
+            }
+        }
+    }
+
+    async fn prepare(
+        &self,
+        lease: &mut Lease,
+        deadline: Instant,
+        variables: &[(String, String)],
+    ) -> Result<(), Fault> {
+        let is_fresh = !lease.is_reused();
+        let connection = lease.connection()?;
+        if is_fresh {
+            self.check_credential(connection).await?;
+        }
+        if self.types.is_stale() {
+            self.types.learn(connection).await?;
+        }
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(self.opening(deadline)))).await?;
+        if !variables.is_empty() {
+            set(connection, variables).await?;
+        }
+        Ok(())
+    }
+
+    fn opening(&self, deadline: Instant) -> String {
+        if !self.setup.layers.session {
+            return "BEGIN".to_owned();
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let milliseconds = left.saturating_sub(AHEAD).as_millis().max(1);
+        format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds}")
+    }
+
+    /// Refuses a credential that may do too much, asked whenever a connection is new and the last
+    /// answer is old.
+    async fn check_credential(&self, connection: &mut PgConnection) -> Result<(), Fault> {
+        let last = *self.vetted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = last.is_some_and(|at| at.elapsed() < VETTED);
+        if is_recent || !self.setup.layers.credential {
+            return Ok(());
+        }
+        vet::enforce(&vet::vet(connection).await?, &self.setup.accept)?;
+        *self.vetted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn admit(
+        &self,
+        connection: &mut PgConnection,
+        run: &Run<'_>,
+    ) -> Result<Admitted, ToolError> {
+        if !self.setup.layers.statement {
+            return Ok(Admitted { sql: run.statement.to_owned(), explain: None });
+        }
+        gate::admit(connection, run.statement, run.params, &self.setup.rules, &self.memory).await
+    }
+
+    async fn rows(
+        &self,
+        run: &Run<'_>,
+        sink: &mut dyn Sink,
+    ) -> Result<bool, ToolError> {
+        let mut lease = self.begin(run.deadline, run.session).await?;
+        match self.rows_in(&mut lease, run, sink).await {
+            Ok(Outcome { has_more, is_drained: true }) => {
+                lease.finish();
+                Ok(has_more)
+            }
+            // Too much is still on its way: the lease cancels it as it is dropped.
+            Ok(Outcome { has_more, is_drained: false }) => Ok(has_more),
+            Err(fault) => {
+                let written = Written { text: run.statement, before: cursor::PREFIX.len() };
+                Err(end(lease, fault, Some(written)))
+            }
+        }
+    }
+
+    async fn rows_in(
+        &self,
+        lease: &mut Lease,
+        run: &Run<'_>,
+        sink: &mut dyn Sink,
+    ) -> Result<Outcome, Fault> {
+        let connection = lease.connection()?;
+        let Admitted { sql, explain } = self.admit(connection, run).await?;
+        if let Some(explain) = explain {
+            explain::lines(connection, &sql, run, explain.analyze, sink).await?;
+            return Ok(Outcome { has_more: false, is_drained: true });
+        }
+        if let Some(most) = self.setup.rules.cost {
+            explain::bound(connection, &sql, run.params, most).await?;
+        }
+        let outcome = if self.setup.layers.engine {
+            cursor::rows(connection, run, &sql, &self.types, sink).await?
+        } else {
+            cursor::bare(connection, run, &sql, &self.types, sink).await?
+        };
+        if !self.setup.layers.session && outcome.is_drained {
+            connection.execute(sqlx::raw_sql("COMMIT")).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn plan(&self, run: &Run<'_>, analyze: bool) -> Result<Plan, ToolError> {
+        let mut lease = self.begin(run.deadline, run.session).await?;
+        let outcome = async {
+            let connection = lease.connection()?;
+            let Admitted { sql, explain } = self.admit(connection, run).await?;
+            let analyze = analyze || explain.is_some_and(|explain| explain.analyze);
+            explain::plan(connection, &sql, run.params, analyze).await
+        };
+        match outcome.await {
+            Ok(plan) => {
+                lease.finish();
+                Ok(plan)
+            }
+            Err(fault) => Err(end(lease, fault, None)),
+        }
+    }
+
+    async fn tables(&self, deadline: Instant) -> Result<Schema, ToolError> {
+        let mut lease = self.begin(deadline, &[]).await?;
+        let outcome = async {
+            let connection = lease.connection()?;
+            describe::schema(connection, &self.setup.rules).await
+        };
+        match outcome.await {
+            Ok(schema) => {
+                lease.finish();
+                Ok(schema)
+            }
+            Err(fault) => Err(end(lease, fault, None)),
+        }
+    }
+
+    async fn inspect(&self) -> Result<Vetted, ToolError> {
+        let mut lease = self.pool.lend(Instant::now() + PATIENCE).await?;
+        loop {
+            let outcome = async { vet::vet(lease.connection()?).await }.await;
+            match outcome {
+                Ok(vetted) => {
+                    lease.finish();
+                    return Ok(vetted);
+                }
+                Err(fault) if fault.is_lost() && lease.is_reused() => {
+                    lease.renew(Instant::now() + PATIENCE).await?;
+                }
+                Err(fault) => return Err(end(lease, fault, None)),
+            }
+        }
     }
 }
 
+/// How long a look at the credential may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Engine for Postgres {
     fn vet(&self) -> BoxFuture<'_, Result<Vetted, ToolError>> {
-        self.not_yet()
+        Box::pin(within(Instant::now() + PATIENCE, self.inspect()))
     }
 
     fn run<'a>(
         &'a self,
-        _: &'a Run<'a>,
-        _: &'a mut dyn Sink,
+        run: &'a Run<'a>,
+        sink: &'a mut dyn Sink,
     ) -> BoxFuture<'a, Result<bool, ToolError>> {
-        self.not_yet()
+        Box::pin(within(run.deadline, self.rows(run, sink)))
     }
 
-    fn explain<'a>(&'a self, _: &'a Run<'a>, _: bool) -> BoxFuture<'a, Result<Plan, ToolError>> {
-        self.not_yet()
+    fn explain<'a>(
+        &'a self,
+        run: &'a Run<'a>,
+        analyze: bool,
+    ) -> BoxFuture<'a, Result<Plan, ToolError>> {
+        Box::pin(within(run.deadline, self.plan(run, analyze)))
     }
 
-    fn schema(&self, _: Instant) -> BoxFuture<'_, Result<Schema, ToolError>> {
-        self.not_yet()
+    fn schema(&self, deadline: Instant) -> BoxFuture<'_, Result<Schema, ToolError>> {
+        Box::pin(within(deadline, self.tables(deadline)))
     }
 }
+
+/// Ends work at its deadline; dropping it cancels it at the server.
+async fn within<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, ToolError>>,
+) -> Result<T, ToolError> {
+    match tokio::time::timeout_at(deadline.into(), work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(ToolError::new(
+            ErrorKind::Timeout,
+            "the time for the statement is over, and it was cancelled at the database: narrow it \
+             by WHERE, or ask sql_explain what takes long",
+        )),
+    }
+}
+
+/// Gives a session back after a failure, and says what the caller is told.
+fn end(lease: Lease, fault: Fault, written: Option<Written<'_>>) -> ToolError {
+    if fault.is_lost() {
+        lease.discard();
+    } else {
+        lease.recover();
+    }
+    fault.tell(written)
+}
+
+/// Sets session variables for this transaction. Only names with a dot: those without one are the
+/// server's own settings.
+async fn set(
+    connection: &mut PgConnection,
+    variables: &[(String, String)],
+) -> Result<(), Fault> {
+    let calls: Vec<String> = (0..variables.len())
+        .map(|at| format!("pg_catalog.set_config(${}, ${}, true)", 2 * at + 1, 2 * at + 2))
+        .collect();
+    let mut query = sqlx::query(AssertSqlSafe(format!("SELECT {}", calls.join(", "))));
+    for (name, value) in variables {
+        if !name.contains('.') {
+            let log = format!("session.{name}: write a name with a dot, such as app.{name}");
+            return Err(ToolError::internal(log).into());
+        }
+        query = query.bind(name.clone()).bind(value.clone());
+    }
+    connection.execute(query).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

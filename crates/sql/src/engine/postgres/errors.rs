@@ -1,0 +1,186 @@
+//! What the caller is told when the database refuses or does not answer.
+
+use std::time::Duration;
+
+use contract::ToolError;
+use contract::error::{Kind, causes};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+use super::cursor::OVERSIZED;
+
+/// The most characters of a database's message that are passed on.
+const MESSAGE: usize = 500;
+
+/// Why work on a connection ended early.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The database or the way to it.
+    Database(sqlx::Error),
+    /// Whatever the caller should read as it is.
+    Tool(ToolError),
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<ToolError> for Fault {
+    fn from(error: ToolError) -> Self {
+        Self::Tool(error)
+    }
+}
+
+impl Fault {
+    /// Whether the connection is of no further use.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                is_connection_code(error.code().as_deref().unwrap_or_default())
+            }
+            Self::Database(_) => true,
+            Self::Tool(_) => false,
+        }
+    }
+
+    /// What the caller is told. `written` is the statement as it was sent, where the positions
+    /// in the database's messages are those of the caller's own text from `before` characters on.
+    pub(crate) fn tell(self, written: Option<Written<'_>>) -> ToolError {
+        match self {
+            Self::Tool(error) => error,
+            Self::Database(error) => tell(&error, written),
+        }
+    }
+}
+
+/// The caller's text inside of what was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written<'a> {
+    /// The caller's text.
+    pub(crate) text: &'a str,
+    /// The characters sent before it.
+    pub(crate) before: usize,
+}
+
+/// What the caller is told of an error of the database.
+pub(crate) fn tell(error: &sqlx::Error, written: Option<Written<'_>>) -> ToolError {
+    let sqlx::Error::Database(database) = error else { return disconnected(error) };
+    let Some(error) = database.try_downcast_ref::<PgDatabaseError>() else {
+        return ToolError::internal(causes(error));
+    };
+    let code = error.code();
+    let message = message(error, written);
+    match code {
+        "57014" if error.message().contains("statement timeout") => ToolError::new(
+            Kind::Timeout,
+            "the statement took longer than it may, and was ended at the database: narrow it by \
+             WHERE, aggregate less, or ask sql_explain what takes long",
+        ),
+        "57014" => unavailable("the statement was ended at the database by somebody else", error),
+        "55P03" => unavailable("a table is locked by somebody else", error),
+        "40001" | "40P01" => unavailable("the database ended the statement for others", error),
+        "25006" => ToolError::new(
+            Kind::Denied,
+            format!("{message}. Everything is read-only here: SELECT is allowed"),
+        ),
+        "42501" => ToolError::new(
+            Kind::Denied,
+            format!(
+                "{message}. The database does not let this credential; sql_schema lists what may be read"
+            ),
+        ),
+        "22P02" if error.message().contains(OVERSIZED) => oversized(error.message()),
+        _ if is_connection_code(code) => disconnected(&sqlx::Error::Protocol(message)),
+        _ if code.starts_with("53") => ToolError::new(
+            Kind::TooLarge,
+            format!("{message}. The statement needs more than the database has: narrow it"),
+        ),
+        _ if code.starts_with("XX") => ToolError::internal(message),
+        _ => ToolError::invalid(message),
+    }
+}
+
+/// The way to the database is broken, or it is not there.
+pub(crate) fn disconnected(error: &sqlx::Error) -> ToolError {
+    let text = match error {
+        sqlx::Error::Tls(_) => "the database cannot be reached: TLS failed",
+        _ => "the database cannot be reached",
+    };
+    ToolError::unavailable(text, causes(error)).retry_after(Duration::from_secs(5))
+}
+
+fn unavailable(text: &str, error: &PgDatabaseError) -> ToolError {
+    ToolError::unavailable(text, error.message()).retry_after(Duration::from_secs(5))
+}
+
+/// Classes and codes after which a connection is dead or was never there.
+fn is_connection_code(code: &str) -> bool {
+    code.starts_with("08")
+        || code.starts_with("28")
+        || ["57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "53300", "3D000"].contains(&code)
+}
+
+fn oversized(message: &str) -> ToolError {
+    let bytes: String = message.chars().filter(char::is_ascii_digit).collect();
+    ToolError::new(
+        Kind::TooLarge,
+        format!(
+            "a row has {bytes} bytes, more than the {} that may leave the database: name fewer \
+             columns, or shorten long ones, as with left(column, 1000)",
+            super::cursor::ROW
+        ),
+    )
+}
+
+/// The database's words on one line, with its hint and the place in the caller's text.
+fn message(error: &PgDatabaseError, written: Option<Written<'_>>) -> String {
+    let mut text = shorten(error.message());
+    if let (Some(PgErrorPosition::Original(position)), Some(written)) = (error.position(), written)
+        && let Some(place) = place(position, written)
+    {
+        text.push_str(&place);
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!(". {}", shorten(hint).trim_end_matches('.')));
+    }
+    text
+}
+
+/// ` (line 2, at "…")`, where the position is inside of the caller's text.
+fn place(position: usize, written: Written<'_>) -> Option<String> {
+    let offset = position.checked_sub(1)?.checked_sub(written.before)?;
+    let (start, _) = written.text.char_indices().nth(offset)?;
+    let (before, rest) = written.text.split_at(start);
+    let line = before.matches('\n').count() + 1;
+    let near: String = rest.chars().take_while(|&c| c != '\n').take(30).collect();
+    Some(format!(" (line {line}, at \"{}\")", near.trim_end()))
+}
+
+fn shorten(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_in_the_callers_own_text() {
+        let written = Written { text: "SELECT 1,\n  nme FROM t", before: 10 };
+        assert_eq!(place(10 + 13, written).as_deref(), Some(" (line 2, at \"nme FROM t\")"));
+        assert_eq!(place(5, written), None, "in what was added before");
+        assert_eq!(place(99, written), None, "in what was added behind");
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_short() {
+        assert_eq!(shorten("a\n  b"), "a b");
+        assert_eq!(shorten(&"é".repeat(600)).chars().count(), MESSAGE + 1);
+    }
+}
