@@ -42,7 +42,8 @@ impl Layers {
 pub(crate) struct Setup {
     /// The database's id in servers.toml.
     pub(crate) id: String,
-    /// Where it is, in the order of preference: replicas, then the primary. No password in it.
+    /// Where it is, in the order of preference: replicas, then the primary. No password in it;
+    /// SQLite's path is absolute.
     pub(crate) urls: Vec<String>,
     /// The password.
     pub(crate) password: Option<Secret>,

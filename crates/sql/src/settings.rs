@@ -1,6 +1,10 @@
 //! The server's own keys in `[servers.sql]`.
 
+mod check;
+mod needs;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use contract::SecretRef;
@@ -21,6 +25,24 @@ pub struct Settings {
     /// How long a saved result is kept, in minutes; 60 if absent.
     #[schemars(range(min = 1, max = 10_080))]
     pub keep: Option<u32>,
+    /// How much may be saved.
+    #[serde(default)]
+    pub saved: SavedSettings,
+}
+
+/// How much of results may be saved; a result ends where its room does, and says so.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SavedSettings {
+    /// Most rows of one result; 1,000,000 if absent.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub rows: Option<u64>,
+    /// Most megabytes of one result; 100 if absent.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub megabytes: Option<u32>,
+    /// Most megabytes of all results together; 1,000 if absent.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub total_megabytes: Option<u32>,
 }
 
 /// One database.
@@ -160,6 +182,19 @@ pub enum Accept {
     Files,
     /// It may see or end what others run, or pass over row-level security.
     Others,
+}
+
+impl fmt::Display for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Accept::Superuser => "superuser",
+            Accept::Writes => "writes",
+            Accept::Owns => "owns",
+            Accept::Creates => "creates",
+            Accept::Files => "files",
+            Accept::Others => "others",
+        })
+    }
 }
 
 /// A reviewed statement that is a tool of its own.
