@@ -1,0 +1,122 @@
+//! PostgreSQL's own grammar, on a thread of its own.
+//!
+//! The parser and everything that walks its trees recurse, so they run where the stack is deep;
+//! one thread is enough, since a statement takes some ten microseconds, and it keeps the parser
+//! (which swaps the standard error stream of the process while it works) from racing itself.
+
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+
+use contract::ToolError;
+use pg_query::protobuf::{ScanToken, Token};
+
+use super::tree::{Tree, Unreadable};
+
+/// Room for the deepest tree that the parser hands out, in builds without optimization, too.
+/// Only what is used of it takes memory.
+const STACK: usize = 256 << 20;
+
+/// A statement as the grammar sees it.
+pub(super) struct Parsed {
+    /// One tree for each statement in the text.
+    pub(super) statements: Vec<Tree>,
+    /// Without comments.
+    pub(super) tokens: Vec<Lexeme>,
+}
+
+/// A token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lexeme {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) token: i32,
+}
+
+impl Lexeme {
+    pub(super) fn is(&self, token: Token) -> bool {
+        self.token == token as i32
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Runs `work` on the thread of the grammar.
+pub(super) async fn on_its_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
+) -> Result<T, ToolError> {
+    static THREAD: OnceLock<Option<Sender<Job>>> = OnceLock::new();
+    let lost = || ToolError::internal("the thread of the grammar is gone");
+    let thread = THREAD.get_or_init(start).as_ref().ok_or_else(lost)?;
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let job: Job = Box::new(move || {
+        let _ = send.send(work());
+    });
+    thread.send(job).map_err(|_| lost())?;
+    receive.await.map_err(|_| ToolError::internal("the grammar panicked"))?
+}
+
+fn start() -> Option<Sender<Job>> {
+    let (send, receive) = channel::<Job>();
+    let work = move || {
+        for job in receive {
+            // What asked for a job that panics learns it from the channel that it waits at.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+        }
+    };
+    let thread = std::thread::Builder::new().name("sql-grammar".into()).stack_size(STACK);
+    thread.spawn(work).ok().map(|_| send)
+}
+
+/// Parses `text`; to be called on the thread of the grammar.
+pub(super) fn parse(text: &str) -> Result<Parsed, ToolError> {
+    let tree = pg_query::parse(text, 0).map_err(explain)?;
+    let mut statements = Vec::with_capacity(tree.protobuf.stmts.len());
+    for statement in &tree.protobuf.stmts {
+        let tree = Tree::of(&statement.stmt).map_err(|unreadable| match unreadable {
+            Unreadable::Deep => too_deep(),
+            Unreadable::Strange => {
+                ToolError::invalid("the statement has a part that is not known to be harmless")
+            }
+        })?;
+        statements.push(tree);
+    }
+    let tokens = pg_query::scan_tokens(text).map_err(explain)?;
+    Ok(Parsed { statements, tokens: tokens.iter().filter_map(lexeme).collect() })
+}
+
+/// The tokens of `text` without comments; none where it has no tokens of SQL.
+pub(super) fn tokens(text: &str) -> Vec<Lexeme> {
+    pg_query::scan_tokens(text).unwrap_or_default().iter().filter_map(lexeme).collect()
+}
+
+fn lexeme(token: &ScanToken) -> Option<Lexeme> {
+    let is_comment =
+        token.token == Token::CComment as i32 || token.token == Token::SqlComment as i32;
+    let start = usize::try_from(token.start).ok()?;
+    let end = usize::try_from(token.end).ok()?;
+    (!is_comment).then_some(Lexeme { start, end, token: token.token })
+}
+
+fn too_deep() -> ToolError {
+    ToolError::invalid(
+        "the statement is nested too deeply; split it into WITH parts, or use IN (…) or = ANY (…) \
+         instead of long chains",
+    )
+}
+
+/// What the parser says, as it says it.
+fn explain(error: pg_query::Error) -> ToolError {
+    match error {
+        pg_query::Error::Conversion(_) => {
+            ToolError::invalid("the statement has a NUL byte, which PostgreSQL takes nowhere")
+        }
+        pg_query::Error::Parse(message) | pg_query::Error::Scan(message) => {
+            if message.contains("stack depth") || message.contains("nested too deeply") {
+                return too_deep();
+            }
+            ToolError::invalid(format!("the statement is not valid SQL: {message}"))
+        }
+        pg_query::Error::Decode(_) => too_deep(),
+        other => ToolError::invalid("the statement cannot be parsed").with_log(other),
+    }
+}
