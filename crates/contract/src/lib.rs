@@ -26,8 +26,8 @@ pub use output::{Blocks, Empty, Media, Output, Part, Record, Rendered, Table, Te
 pub use principal::{Client, Identity, Location, Principal, Proof, Target};
 pub use secret::{Secret, SecretRef};
 pub use server::{
-    Needs, Place, Prompt, PromptArgument, Registry, Resource, ResourceCall, Server, StartError,
-    Template,
+    Finding, Needs, Place, Prompt, PromptArgument, Registry, Resource, ResourceCall, Server,
+    StartError, Template, Weight,
 };
 pub use tool::{
     Approval, Configured, Contract, Effect, Limit, Preview, Reason, Size, Tool, Window,

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Configured, Contract, Ctx, Part, Secret, SecretRef, Target, Tool, ToolError};
@@ -88,12 +89,41 @@ pub trait Server: Sized + Send + Sync + 'static {
         async move { Err(error) }
     }
 
+    /// What its operator should know of what the server reaches, for `suite doctor`: rights that
+    /// are too large, data that nobody thought of. May take some seconds.
+    fn findings(&self) -> impl Future<Output = Vec<Finding>> + Send {
+        async { Vec::new() }
+    }
+
     /// Values for an argument that begin with `prefix`, of which the runtime offers those that
     /// policy permits: `owner` is a tool, a prompt or a template.
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target> {
         let _ = (owner, argument, prefix);
         Vec::new()
     }
+}
+
+/// Something an operator should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How much it matters.
+    pub weight: Weight,
+    /// What was found.
+    pub what: String,
+    /// What to do about it; empty where nothing need be done.
+    pub remedy: String,
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// As it should be.
+    Note,
+    /// Worth a decision of the operator.
+    Warning,
+    /// Something that should hold does not.
+    Fault,
 }
 
 /// What a server's process may reach; everything else is forbidden to it by the kernel.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use contract::ctx::BoxFuture;
 use contract::schema::{self, Validator};
 use contract::{
-    Configured, Contract, Ctx, Output, Part, Preview, Prompt, Registry, Rendered, Resource,
+    Configured, Contract, Ctx, Finding, Output, Part, Preview, Prompt, Registry, Rendered, Resource,
     ResourceCall, Server, Target, Template, Tool, ToolError,
 };
 use serde_json::{Map, Value, json};
@@ -135,6 +135,7 @@ trait Offers: Send + Sync {
     fn resources(&self) -> BoxFuture<'_, Vec<Resource>>;
     fn resource(&self, uri: &str) -> Option<ResourceCall>;
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target>;
+    fn findings(&self) -> BoxFuture<'_, Vec<Finding>>;
 }
 
 struct Offered<S>(Arc<S>);
@@ -150,6 +151,10 @@ impl<S: Server> Offers for Offered<S> {
 
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target> {
         self.0.complete(owner, argument, prefix)
+    }
+
+    fn findings(&self) -> BoxFuture<'_, Vec<Finding>> {
+        Box::pin(self.0.findings())
     }
 }
 
@@ -325,6 +330,11 @@ impl Catalogue {
     /// Every prompt as the process began with it, in the server's order.
     pub fn prompt_entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.prompts()
+    }
+
+    /// What the server's operator should know of what it reaches.
+    pub async fn findings(&self) -> Vec<Finding> {
+        self.offers.findings().await
     }
 
     /// Parses arguments that satisfy the schema of `entry`.

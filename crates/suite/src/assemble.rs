@@ -175,6 +175,15 @@ pub async fn rehearse(config: &Config, launcher: &Launcher) -> Result<Opened, Fa
     open(config, launcher, place(config, scratch.path()).rehearsal()).await
 }
 
+/// Opens a server in its own folder, to look at what it reaches: it is never called.
+pub(crate) async fn inspect(
+    config: &Config,
+    launcher: &Launcher,
+    folder: &Path,
+) -> Result<Opened, Faults> {
+    open(config, launcher, place(config, folder).rehearsal()).await
+}
+
 /// The place of a server whose own folder this is.
 fn place(config: &Config, folder: &Path) -> Place {
     Place::new(config.base(), folder.to_owned(), config::reader(config.base()))

@@ -1,6 +1,6 @@
 //! `suite doctor`: what is enforced on this machine, proved by trying. For every configured server
 //! it starts itself again, confined exactly as that server would be, and has it try what must not
-//! be possible.
+//! be possible. Then the server says what it finds in what it reaches, from in there.
 //!
 //! Where to start reading: [`run`], then `attempts` (what the other process tries), then `files`
 //! (what can be seen from outside).
@@ -15,6 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context as _;
 use clap::Args;
+use contract::{Finding, Weight};
 use serde::{Deserialize, Serialize};
 
 use crate::assemble::{self, Checked, Source};
@@ -59,6 +60,14 @@ struct Patient {
     findings: Vec<Finding>,
 }
 
+impl Patient {
+    /// Whether all that should hold does; warnings are for the operator to weigh.
+    fn is_well(&self) -> bool {
+        let is_fault = |finding: &Finding| finding.weight == Weight::Fault;
+        !self.findings.iter().any(is_fault) && self.tried.iter().all(|tried| tried.ok)
+    }
+}
+
 /// One attempt, and whether it went as it should.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Tried {
@@ -74,11 +83,9 @@ struct Tried {
     remedy: String,
 }
 
-/// Something that is wrong, seen from outside.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Finding {
-    what: String,
-    remedy: String,
+/// Something that is wrong.
+fn fault(what: String, remedy: String) -> Finding {
+    Finding { weight: Weight::Fault, what, remedy }
 }
 
 /// Looks at everything. Exit code 1 when something that should hold does not.
@@ -97,9 +104,7 @@ pub(crate) fn run(
     for launcher in check::configured(&checked, launchers) {
         servers.push(examine(source, &checked, launcher)?);
     }
-    let ok = servers
-        .iter()
-        .all(|server| server.findings.is_empty() && server.tried.iter().all(|tried| tried.ok));
+    let ok = servers.iter().all(Patient::is_well);
     let diagnosis = Diagnosis { ok, kernel: Kernel::of_this_machine(), servers };
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&diagnosis)?);
@@ -120,12 +125,13 @@ fn named<'a>(launchers: &'a [Launcher], name: &str) -> anyhow::Result<&'a Launch
 fn examine(source: &Source, checked: &Checked, launcher: &Launcher) -> anyhow::Result<Patient> {
     let mut findings = files::examine(checked, launcher)?;
     let (held, tried) = match probe(source, launcher)? {
-        Ok(probed) => (probed.held, probed.tried),
+        Ok(probed) => {
+            findings.extend(probed.findings);
+            (probed.held, probed.tried)
+        }
         Err(said) => {
-            findings.push(Finding {
-                what: format!("the process of `{}` does not start: {said}", launcher.name),
-                remedy: "see what it says".to_owned(),
-            });
+            let what = format!("the process of `{}` does not start: {said}", launcher.name);
+            findings.push(fault(what, "see what it says".to_owned()));
             (String::new(), Vec::new())
         }
     };

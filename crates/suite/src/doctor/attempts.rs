@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use confine::{Held, Layer, Plan};
+use contract::Finding;
 use nix::libc::{EACCES, EPERM};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit};
@@ -13,8 +14,8 @@ use nix::sys::{prctl, ptrace, signal};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::{CANARY, Tried};
-use crate::assemble::{self, Source};
+use super::{CANARY, Tried, fault};
+use crate::assemble::{self, Checked, Source};
 use crate::confinement::{self, Confined, Purpose};
 use crate::{Launcher, check};
 
@@ -33,6 +34,8 @@ pub(super) struct Probed {
     pub(super) held: String,
     /// What it tried.
     pub(super) tried: Vec<Tried>,
+    /// What the server found in what it reaches.
+    pub(super) findings: Vec<Finding>,
 }
 
 /// Confines this process as the server's, tries, and prints what happened.
@@ -58,9 +61,29 @@ pub(super) fn run(
     trial.processes(probe.parent);
     trial.process();
     trial.needs(&folder);
-    let probed = Probed { held: held.to_string(), tried: trial.tried };
+    let tried = trial.tried;
+    let findings = findings(&checked, launcher, &folder)?;
+    let probed = Probed { held: held.to_string(), tried, findings };
     anstream::println!("{}", serde_json::to_string(&probed)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the server in here, so that it reaches no more than it would, and asks what it finds.
+fn findings(
+    checked: &Checked,
+    launcher: &Launcher,
+    folder: &Path,
+) -> anyhow::Result<Vec<Finding>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match assemble::inspect(&checked.config, launcher, folder).await {
+            Ok(opened) => Ok(opened.catalogue.findings().await),
+            Err(faults) => {
+                let what = format!("`{}` cannot be opened: {faults}", launcher.name);
+                Ok(vec![fault(what, "change what it names".to_owned())])
+            }
+        }
+    })
 }
 
 struct Trial<'a> {

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use config::Faults;
-use contract::SecretRef;
+use contract::{Finding, SecretRef};
 
-use super::Finding;
+use super::fault;
 use crate::assemble::{self, Checked};
 use crate::{Launcher, confinement};
 
@@ -33,7 +33,7 @@ pub(super) fn examine(checked: &Checked, launcher: &Launcher) -> Result<Vec<Find
     let read = config::reader(config.base());
     for reference in confinement::references(config, launcher.name) {
         if let Err(error) = read(&reference) {
-            findings.push(Finding { what: error.to_string(), remedy: remedy(&reference) });
+            findings.push(fault(error.to_string(), remedy(&reference)));
         }
         if let Some(file) = config::secret_file(&config.base(), &reference) {
             findings.extend(exposed(&file, "600"));
@@ -76,25 +76,25 @@ fn exposed_records(folder: &Path) -> Option<Finding> {
     let more = open.len().saturating_sub(1);
     let first = open.into_iter().next()?;
     let what = if more == 0 { first.what } else { format!("{} ({more} more)", first.what) };
-    Some(Finding { what, remedy: format!("chmod 600 {}/*", folder.display()) })
+    Some(fault(what, format!("chmod 600 {}/*", folder.display())))
 }
 
 /// The state folder, where others may write in it: they can put another in the place of a
 /// server's. Others may see what its folders are called.
 fn replaceable(state: &Path) -> Option<Finding> {
     let found = std::fs::metadata(state).ok()?.permissions().mode() & 0o7777;
-    (found & 0o022 != 0).then(|| Finding {
-        what: format!("others may write in {}: mode {found:o}", state.display()),
-        remedy: format!("chmod go-w {}", state.display()),
+    (found & 0o022 != 0).then(|| {
+        let what = format!("others may write in {}: mode {found:o}", state.display());
+        fault(what, format!("chmod go-w {}", state.display()))
     })
 }
 
 /// A file or folder that others than its owner may use.
 fn exposed(path: &Path, mode: &str) -> Option<Finding> {
     let found = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    (found & OTHERS != 0).then(|| Finding {
-        what: format!("{} is open to others: mode {found:o}", path.display()),
-        remedy: format!("chmod {mode} {}", path.display()),
+    (found & OTHERS != 0).then(|| {
+        let what = format!("{} is open to others: mode {found:o}", path.display());
+        fault(what, format!("chmod {mode} {}", path.display()))
     })
 }
 
@@ -119,10 +119,7 @@ mod tests {
             kept(folder.path()).iter().filter_map(|key| exposed(key, "600")).collect();
         let expect = |name: &str, mode: &str| {
             let path = shown(&folder.path().join(name));
-            Finding {
-                what: format!("{path} is open to others: mode {mode}"),
-                remedy: format!("chmod 600 {path}"),
-            }
+            fault(format!("{path} is open to others: mode {mode}"), format!("chmod 600 {path}"))
         };
         let expected =
             [expect("keys.json", "604"), expect("keys.pepper", "644"), expect("seal.key", "640")];

@@ -1,5 +1,7 @@
 //! The diagnosis as a person reads it.
 
+use contract::Weight;
+
 use super::{Diagnosis, Patient};
 use crate::terminal::{BAD, DIM, GOOD, TITLE, columns};
 
@@ -51,7 +53,15 @@ impl Patient {
             anstream::print!("{}", columns(&rows));
         }
         for finding in &self.findings {
-            anstream::println!("{BAD}!{BAD:#} {}\n  remedy: {}", finding.what, finding.remedy);
+            let what = &finding.what;
+            match finding.weight {
+                Weight::Note => anstream::println!("{GOOD}-{GOOD:#} {what}"),
+                Weight::Warning => anstream::println!("{TITLE}warning{TITLE:#} {what}"),
+                Weight::Fault => anstream::println!("{BAD}!{BAD:#} {what}"),
+            }
+            if !finding.remedy.is_empty() {
+                anstream::println!("  remedy: {}", finding.remedy.replace('\n', "\n    "));
+            }
         }
     }
 }
