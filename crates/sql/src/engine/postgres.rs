@@ -87,28 +87,32 @@ impl Postgres {
         deadline: Instant,
         variables: &[(String, String)],
     ) -> Result<(), Fault> {
-        let is_fresh = !lease.is_reused();
-        let connection = lease.connection()?;
-        if is_fresh {
-            self.check_credential(connection).await?;
+        if !lease.is_checked() {
+            self.check_credential(lease.connection()?).await?;
+            lease.set_checked();
         }
+        let opening = self.opening(deadline, lease.is_raw());
+        let connection = lease.connection()?;
         if self.types.is_stale() {
             self.types.learn(connection).await?;
         }
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(self.opening(deadline)))).await?;
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(opening))).await?;
         if !variables.is_empty() {
             set(connection, variables).await?;
         }
         Ok(())
     }
 
-    fn opening(&self, deadline: Instant) -> String {
+    /// What a transaction begins with.
+    fn opening(&self, deadline: Instant, is_raw: bool) -> String {
+        // Bytes that are no UTF-8 would end the statement otherwise.
+        let raw = if is_raw { "; SET LOCAL client_encoding = 'SQL_ASCII'" } else { "" };
         if !self.setup.layers.session {
-            return "BEGIN".to_owned();
+            return format!("BEGIN{raw}");
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let milliseconds = left.saturating_sub(AHEAD).as_millis().max(1);
-        format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds}")
+        format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds}{raw}")
     }
 
     /// Refuses a credential that may do too much, asked whenever a connection is new and the last
@@ -135,11 +139,7 @@ impl Postgres {
         gate::admit(connection, run.statement, run.params, &self.setup.rules, &self.memory).await
     }
 
-    async fn rows(
-        &self,
-        run: &Run<'_>,
-        sink: &mut dyn Sink,
-    ) -> Result<bool, ToolError> {
+    async fn rows(&self, run: &Run<'_>, sink: &mut dyn Sink) -> Result<bool, ToolError> {
         let mut lease = self.begin(run.deadline, run.session).await?;
         match self.rows_in(&mut lease, run, sink).await {
             Ok(Outcome { has_more, is_drained: true }) => {
@@ -287,10 +287,7 @@ fn end(lease: Lease, fault: Fault, written: Option<Written<'_>>) -> ToolError {
 
 /// Sets session variables for this transaction. Only names with a dot: those without one are the
 /// server's own settings.
-async fn set(
-    connection: &mut PgConnection,
-    variables: &[(String, String)],
-) -> Result<(), Fault> {
+async fn set(connection: &mut PgConnection, variables: &[(String, String)]) -> Result<(), Fault> {
     let calls: Vec<String> = (0..variables.len())
         .map(|at| format!("pg_catalog.set_config(${}, ${}, true)", 2 * at + 1, 2 * at + 2))
         .collect();

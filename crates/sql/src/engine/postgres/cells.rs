@@ -16,22 +16,15 @@ use crate::engine::{Cell, Column, Kind};
 /// The database's own types, by the number it gives them.
 #[derive(Debug)]
 pub(crate) struct Types {
-    known: RwLock<HashMap<u32, Known>>,
+    known: RwLock<HashMap<u32, String>>,
     /// They were never learnt, or one was seen that was made since.
     is_stale: AtomicBool,
 }
 
-#[derive(Clone, Debug)]
-struct Known {
-    name: String,
-    /// What a domain is made of; 0 for everything else.
-    base: u32,
-}
-
-/// All types but those that come with tables nobody reads whole; enough for any database, and
-/// bounded for those that are more.
+/// The names of all types but domains, of which a result has what they are made of. The rows of
+/// tables come last where there are too many.
 const TYPES: &str = "\
-    SELECT t.oid::text, t.typbasetype::text, \
+    SELECT t.oid::text, \
            CASE WHEN pg_catalog.pg_type_is_visible(n.oid) THEN '' \
                 ELSE pg_catalog.quote_ident(s.nspname) || '.' END \
            || n.typname || CASE WHEN n.oid = t.oid THEN '' ELSE '[]' END \
@@ -39,7 +32,7 @@ const TYPES: &str = "\
     JOIN pg_catalog.pg_type n \
       ON n.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE t.oid END \
     JOIN pg_catalog.pg_namespace s ON s.oid = n.typnamespace \
-    WHERE n.typtype <> 'c' OR t.oid >= 16384 \
+    WHERE n.typtype <> 'd' AND (n.typtype <> 'c' OR t.oid >= 16384) \
     ORDER BY n.typtype = 'c', t.oid LIMIT 5000";
 
 impl Default for Types {
@@ -59,9 +52,9 @@ impl Types {
         let mut known = HashMap::new();
         let mut rows = sqlx::raw_sql(TYPES).fetch(connection);
         while let Some(row) = rows.try_next().await? {
-            let number = |at| text(&row, at).and_then(|text| text.parse().ok());
-            if let (Some(oid), Some(base), Some(name)) = (number(0), number(1), text(&row, 2)) {
-                known.insert(oid, Known { name: name.into_owned(), base });
+            let oid = text(&row, 0).and_then(|text| text.parse().ok());
+            if let (Some(oid), Some(name)) = (oid, text(&row, 1)) {
+                known.insert(oid, name.into_owned());
             }
         }
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
@@ -83,19 +76,11 @@ impl Types {
                         name => name.to_lowercase(),
                     }
                 },
-                |known| known.name.clone(),
+                Clone::clone,
             );
-            Column { name: column.name().to_owned(), type_name, kind: kind(base(&known, oid)) }
+            Column { name: column.name().to_owned(), type_name, kind: kind(oid) }
         });
         described.collect()
-    }
-}
-
-/// What a domain is made of in the end. A domain of domains is rarely deep, and never a circle.
-fn base(known: &HashMap<u32, Known>, oid: u32) -> u32 {
-    match known.get(&oid) {
-        Some(Known { base: below, .. }) if *below != 0 => base(known, *below),
-        _ => oid,
     }
 }
 

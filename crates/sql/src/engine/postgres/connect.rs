@@ -66,6 +66,8 @@ pub(crate) struct Opened {
     pub(crate) backend: i32,
     /// Which server it is.
     pub(crate) server: usize,
+    /// The database has no encoding.
+    pub(crate) is_raw: bool,
 }
 
 impl Servers {
@@ -106,7 +108,8 @@ impl Servers {
             };
             let backend =
                 text(0)?.parse().map_err(|_| sqlx::Error::Protocol("a pid".to_owned()))?;
-            Ok((Opened { connection, backend, server: index }, text(1)? == "on"))
+            let is_raw = text(2)? == "SQL_ASCII";
+            Ok((Opened { connection, backend, server: index, is_raw }, text(1)? == "on"))
         };
         let outcome: Result<_, sqlx::Error> =
             match tokio::time::timeout_at(limit.into(), attempt).await {
@@ -135,8 +138,11 @@ impl Servers {
     }
 }
 
-/// Who the session is, and whether its start-up options arrived.
-const GREETING: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('default_transaction_read_only')";
+/// Who the session is, whether its start-up options arrived, and how its text is written.
+const GREETING: &str = "\
+    SELECT pg_catalog.pg_backend_pid(), \
+           pg_catalog.current_setting('default_transaction_read_only'), \
+           pg_catalog.current_setting('server_encoding')";
 
 /// A server that answers and refuses the session.
 fn refused(error: &sqlx::Error) -> ToolError {

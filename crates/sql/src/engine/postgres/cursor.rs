@@ -145,7 +145,8 @@ pub(crate) fn bound(
     query
 }
 
-/// The columns of a statement that has no rows: a row of NULLs has the same ones.
+/// The columns of a statement that has no rows: a row of NULLs has the same ones, and comes the
+/// same way.
 async fn describe(
     connection: &mut PgConnection,
     sql: &str,
@@ -153,11 +154,12 @@ async fn describe(
     types: &Types,
 ) -> Result<Vec<Column>, Fault> {
     let text = format!(
-        "SELECT suite_row.* FROM (SELECT 1) AS suite_one LEFT JOIN \
+        "DECLARE suite_columns NO SCROLL CURSOR FOR SELECT suite_row.* FROM (SELECT 1) AS suite_one LEFT JOIN \
          (SELECT * FROM (\n{}\n) AS suite_statement LIMIT 0) AS suite_row ON true",
         unterminated(sql)
     );
-    let row = bound(text, params).fetch_one(connection).await?;
+    connection.execute(bound(text, params)).await?;
+    let row = connection.fetch_one(sqlx::raw_sql("FETCH FROM suite_columns")).await?;
     Ok(types.columns(row.columns()))
 }
 

@@ -95,10 +95,7 @@ fn questions() -> String {
 }
 
 /// Reads the schema.
-pub(super) async fn schema(
-    connection: &mut PgConnection,
-    rules: &Rules,
-) -> Result<Schema, Fault> {
+pub(super) async fn schema(connection: &mut PgConnection, rules: &Rules) -> Result<Schema, Fault> {
     let mut reading = Reading::new(rules);
     let mut rows = sqlx::raw_sql(AssertSqlSafe(questions())).fetch(connection);
     while let Some(row) = rows.try_next().await? {
@@ -119,12 +116,7 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(rules: &'a Rules) -> Self {
-        Self {
-            rules,
-            schema: Schema::default(),
-            tables: HashMap::new(),
-            columns: HashMap::new(),
-        }
+        Self { rules, schema: Schema::default(), tables: HashMap::new(), columns: HashMap::new() }
     }
 
     fn take(&mut self, row: &PgRow) {

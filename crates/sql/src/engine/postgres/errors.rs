@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use contract::ToolError;
 use contract::error::{Kind, causes};
-use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::cursor::OVERSIZED;
@@ -104,11 +103,14 @@ pub(crate) fn tell(error: &sqlx::Error, written: Option<Written<'_>>) -> ToolErr
 
 /// The way to the database is broken, or it is not there.
 pub(crate) fn disconnected(error: &sqlx::Error) -> ToolError {
-    let text = match error {
-        sqlx::Error::Tls(_) => "the database cannot be reached: TLS failed",
-        _ => "the database cannot be reached",
+    let log = causes(error);
+    let is_distrusted = matches!(error, sqlx::Error::Tls(_)) || log.contains("certificate");
+    let text = if is_distrusted {
+        "the database cannot be reached: its certificate is not trusted, or TLS fails otherwise"
+    } else {
+        "the database cannot be reached"
     };
-    ToolError::unavailable(text, causes(error)).retry_after(Duration::from_secs(5))
+    ToolError::unavailable(text, log).retry_after(Duration::from_secs(5))
 }
 
 fn unavailable(text: &str, error: &PgDatabaseError) -> ToolError {

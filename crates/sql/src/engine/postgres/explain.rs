@@ -118,11 +118,8 @@ pub(super) async fn lines(
     let words = if analyze { "(ANALYZE)" } else { "" };
     let text = format!("EXPLAIN {words} {}", cursor::unterminated(sql));
     let rows = cursor::bound(text, run.params).fetch_all(connection).await?;
-    let column = Column {
-        name: "QUERY PLAN".to_owned(),
-        type_name: "text".to_owned(),
-        kind: Kind::Text,
-    };
+    let column =
+        Column { name: "QUERY PLAN".to_owned(), type_name: "text".to_owned(), kind: Kind::Text };
     sink.columns(&[column])?;
     for row in &rows {
         let Shown { text, cut } = Shown::of(bytes(row)?, Kind::Text, run.cell);
@@ -140,8 +137,7 @@ async fn ask(
     analyze: bool,
 ) -> Result<Explained, Fault> {
     let analyze = if analyze { ", ANALYZE" } else { "" };
-    let text =
-        format!("EXPLAIN (FORMAT JSON, VERBOSE{analyze}) {}", cursor::unterminated(sql));
+    let text = format!("EXPLAIN (FORMAT JSON, VERBOSE{analyze}) {}", cursor::unterminated(sql));
     let row = cursor::bound(text, params).fetch_one(connection).await?;
     let explained: Result<[Explained; 1], _> = serde_json::from_slice(bytes(&row)?);
     match explained {

@@ -49,14 +49,18 @@ pub(crate) struct Session {
     pub(crate) connection: PgConnection,
     pub(crate) backend: i32,
     pub(crate) server: usize,
+    /// Its credential was looked at.
+    is_checked: bool,
+    /// The database has no encoding: whatever bytes it holds come as they are.
+    is_raw: bool,
     opened: Instant,
     used: Instant,
 }
 
 impl From<Opened> for Session {
-    fn from(Opened { connection, backend, server }: Opened) -> Self {
+    fn from(Opened { connection, backend, server, is_raw }: Opened) -> Self {
         let now = Instant::now();
-        Self { connection, backend, server, opened: now, used: now }
+        Self { connection, backend, server, is_raw, is_checked: false, opened: now, used: now }
     }
 }
 
@@ -143,6 +147,23 @@ impl Lease {
     /// Whether somebody had it before: then its connection may have died meanwhile.
     pub(crate) fn is_reused(&self) -> bool {
         self.is_reused
+    }
+
+    /// Whether the credential was looked at on this connection.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_checked)
+    }
+
+    /// Says that the credential was looked at.
+    pub(crate) fn set_checked(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.is_checked = true;
+        }
+    }
+
+    /// Whether the database has no encoding.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_raw)
     }
 
     /// The connection.

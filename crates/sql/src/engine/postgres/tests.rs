@@ -120,7 +120,8 @@ fn until(sql: &str, expected: &str) {
 
 #[tokio::test]
 async fn a_statement_is_answered() {
-    let engine = database("answered", "CREATE TABLE t AS SELECT n, n * 2 AS m FROM generate_series(1, 3) n");
+    let engine =
+        database("answered", "CREATE TABLE t AS SELECT n, n * 2 AS m FROM generate_series(1, 3) n");
     assert_eq!(ask(&engine, "SELECT * FROM t ORDER BY n").await, "1|2\n2|4\n3|6");
     assert_eq!(ask(&engine, "SELECT m FROM t ORDER BY n; ").await, "2\n4\n6");
     let params = [Param::Integer(2)];

@@ -114,7 +114,9 @@ const BEGIN: &str = "\
       WHERE rolname = current_user OR NOT pg_catalog.pg_has_role(current_user, oid, 'USAGE'))";
 
 const ROLES: &str = "\
-    SELECT 'superuser', 'is a superuser, as', rolname::text FROM mine WHERE rolsuper \
+    SELECT 'superuser', 'is a superuser, as', rolname::text FROM mine \
+      WHERE rolsuper AND (rolname = current_user OR NOT EXISTS \
+        (SELECT FROM mine m WHERE m.rolsuper AND m.rolname = current_user)) \
     UNION ALL SELECT v.kind, v.what, m.rolname::text FROM mine m \
       CROSS JOIN LATERAL (VALUES \
         ('others', 'passes over row-level security, as', m.rolbypassrls), \

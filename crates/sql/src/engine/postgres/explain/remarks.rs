@@ -42,7 +42,8 @@ fn gather<'a>(node: &'a Node, nodes: &mut Vec<&'a Node>) {
 /// Two inputs that nothing joins.
 fn product(node: &Node) -> Option<String> {
     let (outer, inner) = joined(node)?;
-    let is_joined = node.join_filter.is_some() || any(inner, &|node| node.index_condition.is_some());
+    let is_joined =
+        node.join_filter.is_some() || any(inner, &|node| node.index_condition.is_some());
     let is_plain = node.join.as_deref() == Some("Inner");
     if !is_plain || is_joined || outer.rows <= 1.0 || inner.rows <= 1.0 || node.rows < MANY {
         return None;
@@ -56,18 +57,20 @@ fn product(node: &Node) -> Option<String> {
     ))
 }
 
-/// A table that is read again for each row of another.
+/// Rows that are each compared with all rows of another table.
 fn loops(node: &Node) -> Option<String> {
     let (outer, inner) = joined(node)?;
-    let read = if inner.kind == "Seq Scan" { inner } else { return None };
-    if outer.rows * inner.cost.max(1.0) < 100.0 * MANY || outer.rows < 100.0 {
+    let is_whole = ["Seq Scan", "Materialize"].contains(&inner.kind.as_str());
+    if !is_whole || node.join_filter.is_none() || outer.rows * inner.rows < 100.0 * MANY {
         return None;
     }
     Some(format!(
-        "{} is read as a whole for each of {} rows; an index on the columns that join it, or a \
-         join by equality, would avoid that.",
-        read.table()?,
-        short(outer.rows)
+        "Each of {} rows of {} is compared with each of {} rows of {}; a join by equality, or an \
+         index on what joins them, would avoid that.",
+        short(outer.rows),
+        name(outer)?,
+        short(inner.rows),
+        name(inner)?
     ))
 }
 
@@ -88,10 +91,7 @@ fn any(node: &Node, test: &dyn Fn(&Node) -> bool) -> bool {
 }
 
 /// Many rows read so that few are kept.
-async fn scan(
-    connection: &mut PgConnection,
-    nodes: &[&Node],
-) -> Result<Option<String>, Fault> {
+async fn scan(connection: &mut PgConnection, nodes: &[&Node]) -> Result<Option<String>, Fault> {
     let scans = nodes.iter().filter(|node| node.kind == "Seq Scan" && node.filter.is_some());
     let Some(node) = scans.max_by(|a, b| a.cost.total_cmp(&b.cost)) else { return Ok(None) };
     let (Some(schema), Some(relation)) = (&node.schema, &node.relation) else { return Ok(None) };
@@ -160,9 +160,9 @@ fn spill(node: &Node) -> Option<String> {
     if !is_sort && node.hash_batches.is_none_or(|batches| batches <= 1.0) {
         return None;
     }
-    let size = node.sort_kilobytes.map_or(String::new(), |kilobytes| {
-        format!(" ({:.0} MB)", kilobytes / 1024.0)
-    });
+    let size = node
+        .sort_kilobytes
+        .map_or(String::new(), |kilobytes| format!(" ({:.0} MB)", kilobytes / 1024.0));
     Some(format!(
         "The {} does not fit into work_mem and goes to the disk{size}: select fewer rows or \
          narrower columns.",
