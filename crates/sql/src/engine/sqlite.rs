@@ -3,13 +3,13 @@
 //! The four layers are these. *Credential*: the file is opened read-only, so the kernel refuses
 //! every write; that the operating system's user may write to it is normal for its owner, and no
 //! excess. *Session*: `query_only`, `trusted_schema = OFF`, SQLite's limits and defensive
-//! switches, nothing in temporary files, the clock and the memory looked at every thousand
-//! steps. *Statement*: the tokens, cut as SQLite cuts them (one statement, kinds, functions,
+//! switches, nothing in temporary files, the clock looked at every thousand steps. *Statement*: the tokens, cut as SQLite cuts them (one statement, kinds, functions,
 //! names), and after SQLite's own parser `sqlite3_stmt_readonly`. *Engine*: the authorizer,
 //! which is asked for every table, column and function as SQLite resolves them.
 //!
-//! Two things stand beside the layers: `prepare` compiles the first statement of a text only, so
-//! nothing stacked ever runs, and the deadline interrupts from outside.
+//! Three things stand beside the layers: `prepare` compiles the first statement of a text only, so
+//! nothing stacked ever runs; the deadline interrupts from outside; and the memory of a statement
+//! is bounded.
 
 mod address;
 mod authorizer;
@@ -27,6 +27,7 @@ mod plan;
 mod pool;
 mod raw;
 mod relations;
+mod sources;
 mod statement;
 
 #[cfg(test)]
@@ -68,14 +69,20 @@ impl Sqlite {
             return Err(key("replicas", "a file of SQLite has none"));
         }
         if setup.password.is_some() {
-            return Err(key("password", "SQLite knows none: the file's permissions are the credential"));
+            return Err(key(
+                "password",
+                "SQLite knows none: the file's permissions are the credential",
+            ));
         }
         if setup.rules.cost.is_some() {
             return Err(key("cost", "SQLite's planner tells no cost: set `seconds` instead"));
         }
         for pattern in setup.rules.allow.iter().chain(&setup.rules.deny) {
             if !is_pattern(pattern, 1) {
-                return Err(key("allow, deny", &format!("`{pattern}`: write main.orders or main.*")));
+                return Err(key(
+                    "allow, deny",
+                    &format!("`{pattern}`: write main.orders or main.*"),
+                ));
             }
         }
         for pattern in setup.rules.mask.keys() {
@@ -164,9 +171,9 @@ impl Engine for Sqlite {
     ) -> BoxFuture<'a, Result<Plan, ToolError>> {
         Box::pin(async move {
             let query = self.query(run)?;
-            let work = self.pool.start(run.deadline, move |connection| {
-                plan::explain(connection, &query, analyze)
-            });
+            let work = self
+                .pool
+                .start(run.deadline, move |connection| plan::explain(connection, &query, analyze));
             work.await?.finish(run.deadline).await
         })
     }

@@ -18,9 +18,7 @@ pub(super) struct Address {
 impl Address {
     /// Reads `sqlite:path`, `sqlite://path`, with `?mode=ro` and `?immutable=true`.
     pub(super) fn parse(id: &str, url: &str) -> Result<Self, StartError> {
-        let fault = |what: &str| {
-            StartError::new(format!("servers.sql.databases.{id}.url: {what}"))
-        };
+        let fault = |what: &str| StartError::new(format!("servers.sql.databases.{id}.url: {what}"));
         let rest = url.strip_prefix("sqlite:").ok_or_else(|| fault("begin it with sqlite:"))?;
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
@@ -34,7 +32,11 @@ impl Address {
                 "mode=ro" => {}
                 "immutable=true" | "immutable=1" => is_immutable = true,
                 "immutable=false" | "immutable=0" => is_immutable = false,
-                _ => return Err(fault("only `mode=ro` and `immutable=true` can stand behind the `?`")),
+                _ => {
+                    return Err(fault(
+                        "only `mode=ro` and `immutable=true` can stand behind the `?`",
+                    ));
+                }
             }
         }
         Ok(Self { path: PathBuf::from(path), is_immutable })
@@ -101,7 +103,9 @@ impl Mode {
         }
         match before {
             Some(Self::Locked(identity)) if identity == look.identity => Ok(Self::Locked(identity)),
-            Some(Self::Still(held)) if held == look && !has_wal(&address.path) => Ok(Self::Still(held)),
+            Some(Self::Still(held)) if held == look && !has_wal(&address.path) => {
+                Ok(Self::Still(held))
+            }
             _ if !has_wal(&address.path) && is_wal_mode(&address.path)? => Ok(Self::Still(look)),
             _ => Ok(Self::Locked(look.identity)),
         }

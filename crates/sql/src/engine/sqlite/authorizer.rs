@@ -78,7 +78,9 @@ fn read(question: Question<'_>, relations: &Relations) -> Result<(), String> {
     if !relation.is_allowed {
         return Err(relations::hidden_refusal(table));
     }
-    if relation.masks.contains_key(&column.to_ascii_lowercase()) && !is_own(question, relations) {
+    // In the connection's own schema stand the masks' views alone.
+    let is_stored = !is_temporary && relation.masks.contains_key(&column.to_ascii_lowercase());
+    if is_stored && !is_own(question, relations) {
         return Err(format!(
             "`{table}.{column}` is masked: read it as `{table}` without a schema before it, so that its mask applies."
         ));

@@ -43,7 +43,8 @@ pub(super) fn is_table(handle: &Handle, lower: &str) -> bool {
     const LOOK: &str = "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = ?1";
     handle.trusted(|handle| {
         let Ok((Some(mut statement), _)) = handle.prepare(LOOK) else { return false };
-        statement.bind(1, Value::Text(lower.as_bytes())).is_ok() && statement.step().unwrap_or(false)
+        statement.bind(1, Value::Text(lower.as_bytes())).is_ok()
+            && statement.step().unwrap_or(false)
     })
 }
 
@@ -224,9 +225,8 @@ impl<'a> Reader<'a> {
         }
         keys.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
         let visible = keys.into_iter().map(|(_, key)| key).filter(|key| {
-            let is_dropped = |column: &String| {
-                relations::mask_of(rules, table, column) == Some(Mask::Drop)
-            };
+            let is_dropped =
+                |column: &String| relations::mask_of(rules, table, column) == Some(Mask::Drop);
             relations::may_read(rules, &key.to.1) && !key.columns.iter().any(is_dropped)
         });
         let mut visible: Vec<ForeignKey> = visible.collect();

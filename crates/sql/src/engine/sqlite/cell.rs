@@ -115,7 +115,9 @@ pub(super) fn write_real(text: &mut String, value: f64) {
     } else if exponent < 0 {
         let zeros = "0".repeat(usize::try_from(-exponent - 1).unwrap_or_default());
         let _ = write!(text, "0.{zeros}{digits}");
-    } else if let Some((whole, part)) = digits.split_at_checked(point).filter(|(_, part)| !part.is_empty()) {
+    } else if let Some((whole, part)) =
+        digits.split_at_checked(point).filter(|(_, part)| !part.is_empty())
+    {
         let _ = write!(text, "{whole}.{part}");
     } else {
         let zeros = "0".repeat(point.saturating_sub(digits.len()));
@@ -247,7 +249,10 @@ mod tests {
             let (text, _) = shown(Value::Real(value), 100);
             assert_eq!(text, expected);
             if value.is_finite() {
-                assert!(text.parse::<f64>().expect("a number").to_bits() == value.to_bits() || value == 0.0);
+                assert!(
+                    text.parse::<f64>().expect("a number").to_bits() == value.to_bits()
+                        || value == 0.0
+                );
             }
         }
         assert_eq!(shown(Value::Integer(i64::MIN), 100).0, "-9223372036854775808");

@@ -95,7 +95,8 @@ fn said(comment: &str) -> String {
         .strip_prefix("--")
         .or_else(|| comment.strip_prefix("/*"))
         .map_or(comment, |rest| rest.strip_suffix("*/").unwrap_or(rest));
-    let words = inner.split_whitespace().filter(|word| !word.chars().all(|sign| "*-=".contains(sign)));
+    let words =
+        inner.split_whitespace().filter(|word| !word.chars().all(|sign| "*-=".contains(sign)));
     words.collect::<Vec<_>>().join(" ")
 }
 

@@ -72,7 +72,8 @@ pub(super) fn stopped(stop: Stop) -> ToolError {
 /// SQLite's message, with the place, and the nearest name for one that does not exist.
 fn explained(handle: &Handle, failure: &Failure, statement: &str) -> String {
     let own = handle.relations().own.clone();
-    let message = if own.is_empty() { failure.message.clone() } else { failure.message.replace(&own, "") };
+    let message =
+        if own.is_empty() { failure.message.clone() } else { failure.message.replace(&own, "") };
     let mut text = format!("SQLite: {message}");
     if let Some(place) = failure.offset.and_then(|at| place(statement, at)) {
         text.push_str(&place);
@@ -104,9 +105,9 @@ fn nearest(handle: &Handle, message: &str, statement: &str) -> Option<String> {
         return None;
     };
     let name = name.rsplit('.').next().unwrap_or(name).to_lowercase();
-    let scored = candidates.into_iter().map(|candidate| {
-        (strsim::jaro_winkler(&name, &candidate.to_lowercase()), candidate)
-    });
+    let scored = candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&name, &candidate.to_lowercase()), candidate));
     let best = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
     (best.0 > 0.8).then_some(best.1)
 }

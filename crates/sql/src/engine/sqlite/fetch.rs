@@ -167,5 +167,7 @@ pub(super) fn fetch(
 
 fn described(statement: &Statement<'_>, seen: &[Seen]) -> Vec<Column> {
     let columns = seen.iter().enumerate();
-    columns.map(|(index, seen)| seen.column(statement.name(index), statement.declared(index))).collect()
+    columns
+        .map(|(index, seen)| seen.column(statement.name(index), statement.declared(index)))
+        .collect()
 }

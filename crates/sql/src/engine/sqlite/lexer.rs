@@ -96,9 +96,11 @@ fn token(rest: &[u8]) -> (Option<Kind>, usize) {
             Some(end) => (Some(Kind::Quoted), end + 1),
             None => (Some(Kind::Illegal), rest.len()),
         },
-        b'x' | b'X' if second == b'\'' => match quoted(rest.get(1..).unwrap_or_default(), Kind::Number) {
-            (kind, length) => (kind, length + 1),
-        },
+        b'x' | b'X' if second == b'\'' => {
+            match quoted(rest.get(1..).unwrap_or_default(), Kind::Number) {
+                (kind, length) => (kind, length + 1),
+            }
+        }
         b'0'..=b'9' => (Some(Kind::Number), number(rest)),
         b'.' if second.is_ascii_digit() => (Some(Kind::Number), number(rest)),
         b'?' => (Some(Kind::Variable), 1 + until(tail(rest, 1), |byte| !byte.is_ascii_digit())),
@@ -250,7 +252,9 @@ mod tests {
 
     #[test]
     fn what_is_open_is_illegal_and_nothing_panics() {
-        for text in ["'a", "\"a", "[a", "x'a", "\u{0}", "é'", "$", "#", "\u{feff}a", "!", "a\u{a0}b"] {
+        for text in
+            ["'a", "\"a", "[a", "x'a", "\u{0}", "é'", "$", "#", "\u{feff}a", "!", "a\u{a0}b"]
+        {
             let found = tokens(text);
             assert!(found.iter().all(|token| text.get(token.at..).is_some()), "{text}");
         }

@@ -18,11 +18,7 @@ use crate::settings::Mask;
 pub(super) type Salt = Arc<hmac::Key>;
 
 /// Reads which relations there are and applies the rules to them.
-pub(super) fn relations(
-    handle: &Handle,
-    rules: &Rules,
-    nonce: &str,
-) -> Result<Relations, Failure> {
+pub(super) fn relations(handle: &Handle, rules: &Rules, nonce: &str) -> Result<Relations, Failure> {
     Ok(Relations::new(rules, found(handle)?, nonce))
 }
 

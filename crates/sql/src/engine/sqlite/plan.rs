@@ -109,7 +109,9 @@ fn relation(connection: &Connection, tokens: &[Token<'_>], shown: &str) -> Optio
     let before = |index: usize| index.checked_sub(1).and_then(|index| tokens.get(index));
     let aliased = tokens.iter().enumerate().find_map(|(index, token)| {
         let is_alias = matches!(token.kind, Kind::Word | Kind::Quoted) && token.name()? == lower;
-        let name = before(index).filter(|name| !name.is("as")).or_else(|| before(index.checked_sub(1)?))?;
+        let name = before(index)
+            .filter(|name| !name.is("as"))
+            .or_else(|| before(index.checked_sub(1)?))?;
         let is_named = is_alias && matches!(name.kind, Kind::Word | Kind::Quoted);
         let name = name.name().filter(|_| is_named)?;
         catalogue::is_table(&connection.handle, &name).then_some(name)
@@ -129,7 +131,9 @@ fn automatic(detail: &str) -> Option<String> {
 
 fn sorted(detail: &str) -> Option<String> {
     let purpose = detail.strip_prefix("USE TEMP B-TREE FOR ")?;
-    Some(format!("Rows are sorted in memory for {purpose}: an index in that order would save that."))
+    Some(format!(
+        "Rows are sorted in memory for {purpose}: an index in that order would save that."
+    ))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::catalogue;
 use super::connection::{Connection, Plan};
 use super::failure::{self, stopped};
 use super::masks::Salt;
-use super::raw::{self, Call, Stop};
+use super::raw::{self, Call, Counted, Stop};
 use crate::engine::{Layers, Rules, Setup, Vetted};
 use crate::schema::Schema;
 
@@ -64,6 +64,7 @@ impl<T> Work<T> {
 
 impl Pool {
     pub(super) fn new(setup: Setup, address: Address) -> Self {
+        raw::bound_memory();
         let random = rand::SystemRandom::new();
         let salt = hmac::Key::generate(hmac::HMAC_SHA256, &random);
         let connections = usize::try_from(setup.connections.max(1)).unwrap_or(1);
@@ -106,7 +107,9 @@ impl Pool {
         let (send, result) = oneshot::channel();
         let pool = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
+            let counted = Counted::begin();
             let result = pool.ready(&mut connection).and_then(|()| work(&mut connection));
+            drop(counted);
             connection.handle.finish();
             if connection.handle.is_clean() {
                 lock(&pool.idle).push(connection);
@@ -141,7 +144,10 @@ impl Pool {
         let mut held = lock(&self.mode);
         let mode = Mode::of(&self.address, *held).map_err(|error| {
             let log = format!("{}: {error}", self.address.path.display());
-            ToolError::unavailable(format!("The file of the database `{}` cannot be opened.", self.id), log)
+            ToolError::unavailable(
+                format!("The file of the database `{}` cannot be opened.", self.id),
+                log,
+            )
         })?;
         *held = Some(mode);
         Ok(mode)
@@ -149,7 +155,8 @@ impl Pool {
 
     /// Fails where a file that is read without locks was written to meanwhile.
     pub(super) fn still_is(&self, mode: Mode) -> Result<(), ToolError> {
-        if matches!(mode, Mode::Still(_)) && Mode::of(&self.address, Some(mode)).ok() != Some(mode) {
+        if matches!(mode, Mode::Still(_)) && Mode::of(&self.address, Some(mode)).ok() != Some(mode)
+        {
             return Err(ToolError::unavailable(
                 "The database began to change while it was read. Ask again.",
                 &self.id,
@@ -199,9 +206,7 @@ impl Pool {
             let version = connection.schema_version().map_err(fail)?;
             let mut held = lock(&pool.schema);
             let is_fresh = |read: &&Read| {
-                read.mode == connection.mode
-                    && read.version == version
-                    && read.at.elapsed() < FRESH
+                read.mode == connection.mode && read.version == version && read.at.elapsed() < FRESH
             };
             if let Some(read) = held.as_ref().filter(is_fresh) {
                 return Ok(read.schema.clone());

@@ -10,16 +10,18 @@
 )]
 
 mod hooks;
+mod memory;
 mod scalar;
 mod statement;
 
 pub(super) use hooks::{Call, Stop};
+pub(super) use memory::{Counted, install as bound_memory};
 pub(super) use scalar::{Arguments, Output};
 pub(super) use statement::{Statement, Value};
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::Instant;
 
 use libsqlite3_sys as ffi;
@@ -46,9 +48,6 @@ impl Failure {
     }
 }
 
-/// Bytes that all statements of the process may hold at once; what would be more fails.
-const MOST_MEMORY: i64 = 512 << 20;
-
 /// An open database, used by one thread at a time.
 pub(super) struct Handle {
     raw: NonNull<ffi::sqlite3>,
@@ -71,7 +70,6 @@ impl Handle {
         further: Vec<String>,
     ) -> Result<Self, sqlx::Error> {
         let raw = connection.lock_handle().await?.as_raw_handle();
-        limit_memory();
         let signal = Arc::new(Signal::new(raw));
         let hooks = Box::new(Hooks::new(Arc::clone(&signal), further));
         Ok(Self { raw, hooks, signal, _connection: connection })
@@ -267,15 +265,6 @@ impl Drop for Handle {
 pub(super) fn version() -> String {
     // SAFETY: a constant string.
     lossy(unsafe { CStr::from_ptr(ffi::sqlite3_libversion()) })
-}
-
-/// Bounds the memory of all statements of the process, once.
-fn limit_memory() {
-    static ONCE: Once = Once::new();
-    // SAFETY: it may be called at any time.
-    ONCE.call_once(|| unsafe {
-        ffi::sqlite3_hard_heap_limit64(MOST_MEMORY);
-    });
 }
 
 fn lossy(text: &CStr) -> String {

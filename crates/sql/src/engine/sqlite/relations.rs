@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use contract::{Kind as ErrorKind, ToolError};
 
+use super::lexer;
+use super::sources::{self, Source};
 use crate::engine::Rules;
 use crate::settings::Mask;
 
@@ -12,7 +14,8 @@ use crate::settings::Mask;
 const OWN: &str = "suite_mask_";
 
 /// Relations that SQLite itself keeps, which are never for statements.
-const RESERVED: &[&str] = &["dbstat", "fts3tokenize", "sqlite_dbdata", "sqlite_dbpage", "sqlite_dbptr"];
+const RESERVED: &[&str] =
+    &["dbstat", "fts3tokenize", "sqlite_dbdata", "sqlite_dbpage", "sqlite_dbptr"];
 
 /// The relations and what is done with them.
 #[derive(Debug, Default)]
@@ -60,7 +63,39 @@ impl Relations {
         }
         let mut relations = Self { is_restricted, by_name, own: format!("{OWN}{nonce}_") };
         relations.settle_shadows();
+        relations.settle_views();
         relations
+    }
+
+    /// A view that reads what is hidden is hidden itself: it would be refused when it is read.
+    fn settle_views(&mut self) {
+        let views: Vec<(String, Vec<Source>)> = self
+            .by_name
+            .iter()
+            .filter_map(|(name, relation)| {
+                Some((name.clone(), sources_of(relation.view.as_ref()?)))
+            })
+            .collect();
+        let is_closed = |relations: &Self, source: &Source| {
+            relations.is_hidden(&source.name) || relations.is_reserved(&source.name)
+        };
+        loop {
+            let hidden: Vec<&String> = views
+                .iter()
+                .filter(|(name, sources)| {
+                    !self.is_hidden(name) && sources.iter().any(|source| is_closed(self, source))
+                })
+                .map(|(name, _)| name)
+                .collect();
+            if hidden.is_empty() {
+                return;
+            }
+            for name in hidden {
+                if let Some(view) = self.by_name.get_mut(name) {
+                    view.is_allowed = false;
+                }
+            }
+        }
     }
 
     /// The storage of a table is as visible as the table, and hidden where a column is masked.
@@ -144,12 +179,16 @@ impl Relation {
 
 /// Why a name of the engine's own is refused.
 pub(super) fn reserved_refusal(name: &str) -> String {
-    format!("`{name}` is the engine's own and is not for statements; sql_schema describes tables, columns and indexes.")
+    format!(
+        "`{name}` is the engine's own and is not for statements; sql_schema describes tables, columns and indexes."
+    )
 }
 
 /// Why a relation that the rules hide is refused.
 pub(super) fn hidden_refusal(name: &str) -> String {
-    format!("The rules of this database keep `{name}` from being read; sql_schema lists what may be read.")
+    format!(
+        "The rules of this database keep `{name}` from being read; sql_schema lists what may be read."
+    )
 }
 
 /// Whether it is one of the catalogue's tables.
@@ -162,6 +201,14 @@ pub(super) fn is_catalogue(lower: &str) -> bool {
         "sqlite_version",
     ];
     lower.starts_with("sqlite_") && !FUNCTIONS.contains(&lower)
+}
+
+fn sources_of(view: &str) -> Vec<Source> {
+    let tokens: Vec<_> = lexer::tokens(view)
+        .into_iter()
+        .filter(|token| token.kind != lexer::Kind::Comment)
+        .collect();
+    sources::of(&tokens)
 }
 
 /// Whether any rule is set.

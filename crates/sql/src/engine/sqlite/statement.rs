@@ -10,6 +10,7 @@ use contract::{Kind as ErrorKind, ToolError};
 use super::functions;
 use super::lexer::{self, Kind, Token};
 use super::relations::Relations;
+use super::sources;
 
 /// A statement that may be prepared.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,11 +23,52 @@ pub(super) struct Admitted {
 
 /// Words that stand before parentheses and are no functions.
 const BEFORE_PARENTHESES: &[&str] = &[
-    "all", "and", "as", "between", "by", "case", "cast", "cross", "distinct", "else", "escape",
-    "except", "exists", "filter", "from", "glob", "group", "having", "in", "inner", "intersect",
-    "is", "isnull", "join", "like", "limit", "match", "materialized", "not", "notnull", "offset",
-    "on", "or", "order", "over", "recursive", "regexp", "select", "then", "union", "using",
-    "values", "when", "where", "with", "within",
+    "all",
+    "and",
+    "as",
+    "between",
+    "by",
+    "case",
+    "cast",
+    "cross",
+    "distinct",
+    "else",
+    "escape",
+    "except",
+    "exists",
+    "filter",
+    "from",
+    "glob",
+    "group",
+    "having",
+    "in",
+    "inner",
+    "intersect",
+    "is",
+    "isnull",
+    "join",
+    "like",
+    "limit",
+    "match",
+    "materialized",
+    "not",
+    "notnull",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "over",
+    "recursive",
+    "regexp",
+    "select",
+    "then",
+    "union",
+    "using",
+    "values",
+    "when",
+    "where",
+    "with",
+    "within",
 ];
 
 /// Verbs that change something, and what they are called in the refusal.
@@ -39,7 +81,8 @@ pub(super) fn admit(
     further: &[String],
 ) -> Result<Admitted, ToolError> {
     if let Some(at) = text.find('\0') {
-        let message = format!("The statement has a NUL character at byte {at}, where SQLite stops reading.");
+        let message =
+            format!("The statement has a NUL character at byte {at}, where SQLite stops reading.");
         return Err(ToolError::invalid(message));
     }
     let all: Vec<Token<'_>> =
@@ -90,7 +133,8 @@ fn reading_kind(tokens: &[Token<'_>]) -> Result<(), ToolError> {
     {
         rest = inner;
     } else if tokens.first().is_some_and(|token| token.is("explain")) {
-        let message = "EXPLAIN shows the engine's inner program: ask for EXPLAIN QUERY PLAN, or sql_explain.";
+        let message =
+            "EXPLAIN shows the engine's inner program: ask for EXPLAIN QUERY PLAN, or sql_explain.";
         return Err(ToolError::invalid(message));
     }
     let verb = match rest.first() {
@@ -103,7 +147,9 @@ fn reading_kind(tokens: &[Token<'_>]) -> Result<(), ToolError> {
             "SQLite takes no parentheses around a whole SELECT: leave them out, or write SELECT * FROM (…).",
         )),
         Some(verb) => Err(ToolError::new(ErrorKind::Denied, kind_refusal(verb.text))),
-        None => Err(ToolError::invalid("The statement ends too early: send a SELECT, VALUES or WITH.")),
+        None => {
+            Err(ToolError::invalid("The statement ends too early: send a SELECT, VALUES or WITH."))
+        }
     }
 }
 
@@ -114,7 +160,8 @@ fn main_verb<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<&'t Token<'a>> {
     for token in tokens {
         let is_verb = token.is_any(&["select", "values"]) || token.is_any(WRITING);
         // A table expression may be called `replace`: its name stands behind WITH or a comma.
-        let is_name = before.is_some_and(|before| before.is_any(&["with", "recursive"]) || before.is_sign(","));
+        let is_name = before
+            .is_some_and(|before| before.is_any(&["with", "recursive"]) || before.is_sign(","));
         if depth == 0 && is_verb && !is_name {
             return Some(token);
         }
@@ -128,7 +175,9 @@ fn main_verb<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<&'t Token<'a>> {
 fn kind_refusal(verb: &str) -> String {
     let verb = shortened(verb).to_ascii_uppercase();
     let hint = match verb.as_str() {
-        "PRAGMA" | "DESCRIBE" | "DESC" | "SHOW" => " sql_schema describes tables, columns and indexes.",
+        "PRAGMA" | "DESCRIBE" | "DESC" | "SHOW" => {
+            " sql_schema describes tables, columns and indexes."
+        }
         "ATTACH" | "DETACH" => " One database file is open, and stays the only one.",
         "VACUUM" | "ANALYZE" | "REINDEX" => " Maintenance is for the file's owner.",
         "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "END" => {
@@ -136,7 +185,9 @@ fn kind_refusal(verb: &str) -> String {
         }
         _ => "",
     };
-    format!("`{verb}` is refused, because this server only reads: SELECT, VALUES, WITH and EXPLAIN QUERY PLAN may run.{hint}")
+    format!(
+        "`{verb}` is refused, because this server only reads: SELECT, VALUES, WITH and EXPLAIN QUERY PLAN may run.{hint}"
+    )
 }
 
 /// The byte at which the statement itself begins.
@@ -192,7 +243,8 @@ fn names(tokens: &[Token<'_>], relations: &Relations) -> Result<(), ToolError> {
         let Some(name) = token.name() else { continue };
         let before = index.checked_sub(1).and_then(|index| tokens.get(index));
         let is_placed = before.is_some_and(|before| {
-            before.is_any(&["from", "join", "in"]) || [".", ",", "("].iter().any(|sign| before.is_sign(sign))
+            before.is_any(&["from", "join", "in"])
+                || [".", ",", "("].iter().any(|sign| before.is_sign(sign))
         });
         // A string is a name only where nothing but a name can stand.
         if token.kind == Kind::Text && !is_placed {
@@ -201,29 +253,23 @@ fn names(tokens: &[Token<'_>], relations: &Relations) -> Result<(), ToolError> {
         if relations.is_reserved(&name) {
             return Err(relations.refuse_reserved(&name));
         }
-        let is_source = before.is_some_and(|before| before.is_any(&["from", "join"]))
-            || is_qualified_source(tokens, index);
-        if is_source && !expressions.contains(&name) && relations.is_hidden(&name) {
-            return Err(relations.refuse_hidden(&name));
+    }
+    for source in sources::of(tokens) {
+        let is_expression = !source.is_qualified && expressions.contains(&source.name);
+        if !is_expression && relations.is_hidden(&source.name) {
+            return Err(relations.refuse_hidden(&source.name));
         }
     }
     Ok(())
 }
 
-/// Whether the token is the table of `FROM main.table` or `JOIN main.table`.
-fn is_qualified_source(tokens: &[Token<'_>], index: usize) -> bool {
-    let Some([word, _, dot]) = index.checked_sub(3).and_then(|from| tokens.get(from..index)) else {
-        return false;
-    };
-    dot.is_sign(".") && word.is_any(&["from", "join"])
-}
-
 /// The names that WITH defines.
 fn table_expressions(tokens: &[Token<'_>]) -> Vec<String> {
     let heads = tokens.iter().enumerate().filter(|(index, _)| {
-        let is_first = index.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(
-            |before| before.is_any(&["with", "recursive"]) || before.is_sign(","),
-        );
+        let is_first = index
+            .checked_sub(1)
+            .and_then(|before| tokens.get(before))
+            .is_some_and(|before| before.is_any(&["with", "recursive"]) || before.is_sign(","));
         let is_plain = tokens.get(index + 1).is_some_and(|next| next.is("as"));
         is_first && (is_plain || is_table_expression(tokens, *index))
     });
@@ -277,7 +323,8 @@ mod tests {
     }
 
     fn admitted(text: &str, expected: &str) {
-        let admitted = admit(text, &relations(), &[]).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let admitted =
+            admit(text, &relations(), &[]).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(admitted.text, expected);
     }
 
@@ -334,7 +381,10 @@ mod tests {
     fn hidden_tables_are_refused_and_masked_ones_redirected() {
         refused("SELECT * FROM secrets", "keep `secrets`");
         refused("SELECT * FROM t JOIN main.\"Secrets\" s", "keep `secrets`");
-        admitted("WITH secrets AS (SELECT 1) SELECT * FROM secrets", "WITH secrets AS (SELECT 1) SELECT * FROM secrets");
+        admitted(
+            "WITH secrets AS (SELECT 1) SELECT * FROM secrets",
+            "WITH secrets AS (SELECT 1) SELECT * FROM secrets",
+        );
         admitted("SELECT secrets FROM t", "SELECT secrets FROM t");
         admitted(
             "SELECT main.people.email FROM \"Main\" . people",

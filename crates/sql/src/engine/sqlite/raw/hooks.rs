@@ -2,7 +2,6 @@
 //! wait?
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::BTreeSet;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,22 +13,15 @@ use libsqlite3_sys as ffi;
 use super::super::authorizer::{self, Question};
 use super::super::relations::Relations;
 
-/// Bytes of all statements together above which the oldest of them is stopped. What is more than
-/// twice that fails by itself.
-const MUCH_MEMORY: i64 = 256 << 20;
-
 /// Why this server ended a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Stop {
     /// Nobody waits for it any more.
     Cancelled,
     Deadline,
+    /// It asked for more memory than it may have.
     Memory,
 }
-
-/// The calls of the process that run, by number: the oldest is stopped first when memory is
-/// short, since what grows so much has run for a while.
-static RUNNING: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
 
 /// The number of the next call; 0 is none.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -120,7 +112,6 @@ impl Hooks {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         self.finish();
         self.signal.state.lock().unwrap_or_else(PoisonError::into_inner).1 = number;
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
         self.number.set(number);
         self.deadline.set(deadline);
         self.stopped.set(None);
@@ -132,7 +123,6 @@ impl Hooks {
     /// The call is over: what would cancel it does nothing any more.
     pub(super) fn finish(&self) {
         self.signal.state.lock().unwrap_or_else(PoisonError::into_inner).1 = 0;
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number.get());
     }
 
     pub(super) fn stopped(&self) -> Option<Stop> {
@@ -165,18 +155,7 @@ impl Hooks {
         if self.is_cancelled() {
             return Some(Stop::Cancelled);
         }
-        if Instant::now() >= self.deadline.get() {
-            return Some(Stop::Deadline);
-        }
-        // SAFETY: it may be called at any time.
-        let used = unsafe { ffi::sqlite3_memory_used() };
-        if used > MUCH_MEMORY {
-            let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-            if running.first() == Some(&self.number.get()) {
-                return Some(Stop::Memory);
-            }
-        }
-        None
+        (Instant::now() >= self.deadline.get()).then_some(Stop::Deadline)
     }
 }
 

@@ -78,7 +78,8 @@ impl Arguments<'_> {
 
     fn kind(&self, index: usize) -> c_int {
         // SAFETY: the values are SQLite's for the time of this call.
-        self.value(index).map_or(ffi::SQLITE_NULL, |value| unsafe { ffi::sqlite3_value_type(value) })
+        self.value(index)
+            .map_or(ffi::SQLITE_NULL, |value| unsafe { ffi::sqlite3_value_type(value) })
     }
 }
 
@@ -108,8 +109,7 @@ pub(super) unsafe extern "C" fn call(
     let (function, values) = unsafe {
         let function = &*ffi::sqlite3_user_data(context).cast::<Function>();
         let count = usize::try_from(count).unwrap_or_default();
-        let values: &[_] =
-            if count == 0 { &[] } else { std::slice::from_raw_parts(values, count) };
+        let values: &[_] = if count == 0 { &[] } else { std::slice::from_raw_parts(values, count) };
         (function, values)
     };
     let output = function(&Arguments { values, lives: PhantomData });
