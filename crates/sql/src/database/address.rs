@@ -189,7 +189,7 @@ mod tests {
         check("mysql://ann@localhost/sales", "MySQL here 3306");
         check("mariadb://ann@localhost.example/sales", "MySQL there 3306");
         check("postgres://ann@%2Frun%2Fpg/sales", "PostgreSQL /run/pg/.s.PGSQL.5432");
-        check("postgres://ann@/sales?host=/run/pg", "PostgreSQL /run/pg/.s.PGSQL.5432");
+        check("postgres:///sales?host=/run/pg", "PostgreSQL /run/pg/.s.PGSQL.5432");
         check("mysql://ann@localhost/s?socket=/run/my.sock", "MySQL /run/my.sock");
         check("sqlite:data/sales.db", "SQLite data/sales.db");
         check("sqlite:///srv/sales.db?mode=rw", "SQLite /srv/sales.db");
