@@ -33,6 +33,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -45,7 +46,7 @@ use super::{Engine, Plan, Run, Setup, Sink, Vetted};
 use crate::schema::Schema;
 use address::Address;
 use failure::stopped;
-use fetch::{Piece, Query};
+use fetch::{Outlet, Piece, Query};
 use pool::Pool;
 use raw::Stop;
 
@@ -120,7 +121,10 @@ impl Sqlite {
         let (pool, wanted) = (Arc::clone(&self.pool), Arc::clone(&appetite));
         let work = self.pool.start(run.deadline, move |connection| {
             let check = || pool.still_is(connection.mode);
-            fetch::fetch(connection, &query, &wanted, &send, check)
+            let has_sent = Cell::new(false);
+            let outlet = Outlet { appetite: &wanted, pieces: &send, has_sent: &has_sent };
+            let fetch = || fetch::fetch(connection, &query, &outlet, check);
+            connection.with_virtual_tables(fetch, || !has_sent.get())
         });
         let work = work.await?;
         let mut width = 0;

@@ -130,6 +130,23 @@ impl Connection {
         })
     }
 
+    /// Does something that the authorizer may refuse for what a virtual table does when it is
+    /// opened: the R*Tree prepares its writing statements then, though nobody runs them. Opened
+    /// once by this server, the tables stay open until the schema changes.
+    pub(super) fn with_virtual_tables<T>(
+        &self,
+        work: impl Fn() -> Result<T, ToolError>,
+        may_repeat: impl Fn() -> bool,
+    ) -> Result<T, ToolError> {
+        match work() {
+            Err(_) if self.handle.was_writing() && may_repeat() => {
+                self.handle.trusted(open_virtual_tables);
+                work()
+            }
+            result => result,
+        }
+    }
+
     /// The session layer, as far as it stands before anything is read.
     fn bound(&self) -> Result<(), Failure> {
         for (limit, value) in LIMITS {
@@ -150,6 +167,16 @@ impl Connection {
             let Some(mut statement) = statement else { return Ok(0) };
             Ok(if statement.step()? { statement.integer(0) } else { 0 })
         })
+    }
+}
+
+/// Compiles a statement on each virtual table, which opens it.
+fn open_virtual_tables(handle: &Handle) {
+    const LIST: &str = "SELECT name FROM main.sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%'";
+    let Ok((Some(mut list), _)) = handle.prepare(LIST) else { return };
+    while list.step().unwrap_or(false) {
+        // One that cannot be opened says so to whoever reads it.
+        let _ = handle.prepare(&format!("SELECT 1 FROM main.{}", masks::quoted(&list.text(0))));
     }
 }
 

@@ -1,6 +1,6 @@
 //! One statement on SQLite's thread: checked, prepared, run, its rows sent on in batches.
 
-use std::sync::Arc;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use contract::{Kind as ErrorKind, ToolError};
@@ -33,6 +33,15 @@ pub(super) struct Piece {
     pub(super) batch: Batch,
     /// Whether it is the last.
     pub(super) is_last: bool,
+}
+
+/// Where the rows go.
+pub(super) struct Outlet<'a> {
+    /// How many rows are wanted at once.
+    pub(super) appetite: &'a AtomicU64,
+    pub(super) pieces: &'a mpsc::Sender<Piece>,
+    /// Set when the first piece goes.
+    pub(super) has_sent: &'a Cell<bool>,
 }
 
 /// The statement layer: what may be prepared. The text as it is, where tests switch it off.
@@ -117,8 +126,7 @@ fn bind(
 pub(super) fn fetch(
     connection: &Connection,
     query: &Query,
-    appetite: &Arc<AtomicU64>,
-    pieces: &mpsc::Sender<Piece>,
+    outlet: &Outlet<'_>,
     check: impl Fn() -> Result<(), ToolError>,
 ) -> Result<(), ToolError> {
     let admitted = admit(connection, query)?;
@@ -138,7 +146,7 @@ pub(super) fn fetch(
     }
     let mut seen = Some(vec![Seen::default(); width]);
     loop {
-        let most = appetite.load(Ordering::Relaxed).max(1);
+        let most = outlet.appetite.load(Ordering::Relaxed).max(1);
         let mut batch = Batch::default();
         while has_row && batch.size() < BATCH && (batch.rows as u64) < most {
             has_row = statement.step().map_err(fail)?;
@@ -159,7 +167,8 @@ pub(super) fn fetch(
         }
         let columns = seen.take().map(|seen| described(&statement, &seen));
         let piece = Piece { columns, batch: batch.without(&own), is_last: !has_row };
-        if pieces.blocking_send(piece).is_err() || !has_row {
+        outlet.has_sent.set(true);
+        if outlet.pieces.blocking_send(piece).is_err() || !has_row {
             return Ok(());
         }
     }

@@ -95,6 +95,11 @@ impl Handle {
         self.hooks.take_refusal()
     }
 
+    /// Whether the authorizer refused to write in this call.
+    pub(super) fn was_writing(&self) -> bool {
+        self.hooks.was_writing()
+    }
+
     pub(super) fn relations(&self) -> std::cell::Ref<'_, Relations> {
         self.hooks.relations()
     }

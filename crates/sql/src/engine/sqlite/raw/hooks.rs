@@ -89,6 +89,7 @@ pub(super) struct Hooks {
     deadline: Cell<Instant>,
     stopped: Cell<Option<Stop>>,
     refusal: RefCell<Option<String>>,
+    was_writing: Cell<bool>,
     is_trusted: Cell<bool>,
     relations: RefCell<Relations>,
     further: Vec<String>,
@@ -102,6 +103,7 @@ impl Hooks {
             deadline: Cell::new(Instant::now()),
             stopped: Cell::new(None),
             refusal: RefCell::default(),
+            was_writing: Cell::new(false),
             is_trusted: Cell::new(false),
             relations: RefCell::default(),
             further,
@@ -116,6 +118,7 @@ impl Hooks {
         self.deadline.set(deadline);
         self.stopped.set(None);
         self.refusal.replace(None);
+        self.was_writing.set(false);
         self.is_trusted.set(false);
         Call { signal: Arc::clone(&self.signal), number }
     }
@@ -132,6 +135,11 @@ impl Hooks {
 
     pub(super) fn take_refusal(&self) -> Option<String> {
         self.refusal.take()
+    }
+
+    /// Whether writing was refused in this call.
+    pub(super) fn was_writing(&self) -> bool {
+        self.was_writing.get()
     }
 
     pub(super) fn relations(&self) -> Ref<'_, Relations> {
@@ -186,6 +194,9 @@ pub(super) unsafe extern "C" fn authorize(
     match authorizer::answer(question, &hooks.relations.borrow(), &hooks.further) {
         Ok(()) => ffi::SQLITE_OK,
         Err(refusal) => {
+            let is_writing =
+                [ffi::SQLITE_INSERT, ffi::SQLITE_UPDATE, ffi::SQLITE_DELETE].contains(&action);
+            hooks.was_writing.set(hooks.was_writing.get() || is_writing);
             hooks.refusal.replace(Some(refusal));
             ffi::SQLITE_DENY
         }
