@@ -28,7 +28,7 @@ use crate::schema::Schema;
 use catalogue::Catalogue;
 use cells::Types;
 use cursor::Outcome;
-use errors::{Fault, Written};
+use errors::{Fault, Statement};
 use gate::Admitted;
 use session::{Lease, Pool};
 
@@ -76,7 +76,7 @@ impl Postgres {
                 Err(fault) if fault.is_lost() && lease.is_reused() => {
                     lease.renew(deadline).await?;
                 }
-                Err(fault) => return Err(end(lease, fault, None)),
+                Err(fault) => return Err(end(lease, fault)),
             }
         }
     }
@@ -93,7 +93,7 @@ impl Postgres {
         }
         let opening = self.opening(deadline, lease.is_raw());
         let connection = lease.connection()?;
-        if self.types.is_stale() {
+        if self.types.are_stale() {
             self.types.learn(connection).await?;
         }
         connection.execute(sqlx::raw_sql(AssertSqlSafe(opening))).await?;
@@ -148,10 +148,7 @@ impl Postgres {
             }
             // Too much is still on its way: the lease cancels it as it is dropped.
             Ok(Outcome { has_more, is_drained: false }) => Ok(has_more),
-            Err(fault) => {
-                let written = Written { text: run.statement, before: cursor::PREFIX.len() };
-                Err(end(lease, fault, Some(written)))
-            }
+            Err(fault) => Err(end(lease, fault)),
         }
     }
 
@@ -163,15 +160,16 @@ impl Postgres {
     ) -> Result<Outcome, Fault> {
         let connection = lease.connection()?;
         let Admitted { sql, explain } = self.admit(connection, run).await?;
+        let statement = Statement { written: run.statement, sql: &sql, params: run.params };
+        if explain.is_none_or(|explain| explain.analyze) {
+            self.bound(connection, &statement).await?;
+        }
         if let Some(explain) = explain {
-            explain::lines(connection, &sql, run, explain.analyze, sink).await?;
+            explain::lines(connection, &statement, run, explain.analyze, sink).await?;
             return Ok(Outcome { has_more: false, is_drained: true });
         }
-        if let Some(most) = self.setup.rules.cost {
-            explain::bound(connection, &sql, run.params, most).await?;
-        }
         let outcome = if self.setup.layers.engine {
-            cursor::rows(connection, run, &sql, &self.types, sink).await?
+            cursor::rows(connection, run, &statement, &self.types, sink).await?
         } else {
             cursor::bare(connection, run, &sql, &self.types, sink).await?
         };
@@ -181,21 +179,43 @@ impl Postgres {
         Ok(outcome)
     }
 
+    /// Refuses what costs too much before it runs, where there is a rule for it.
+    async fn bound(
+        &self,
+        connection: &mut PgConnection,
+        statement: &Statement<'_>,
+    ) -> Result<(), Fault> {
+        match self.setup.rules.cost {
+            Some(most) => explain::bound(connection, statement, most).await,
+            None => Ok(()),
+        }
+    }
+
     async fn plan(&self, run: &Run<'_>, analyze: bool) -> Result<Plan, ToolError> {
         let mut lease = self.begin(run.deadline, run.session).await?;
-        let outcome = async {
-            let connection = lease.connection()?;
-            let Admitted { sql, explain } = self.admit(connection, run).await?;
-            let analyze = analyze || explain.is_some_and(|explain| explain.analyze);
-            explain::plan(connection, &sql, run.params, analyze).await
-        };
-        match outcome.await {
+        match self.plan_in(&mut lease, run, analyze).await {
             Ok(plan) => {
                 lease.finish();
                 Ok(plan)
             }
-            Err(fault) => Err(end(lease, fault, None)),
+            Err(fault) => Err(end(lease, fault)),
         }
+    }
+
+    async fn plan_in(
+        &self,
+        lease: &mut Lease,
+        run: &Run<'_>,
+        analyze: bool,
+    ) -> Result<Plan, Fault> {
+        let connection = lease.connection()?;
+        let Admitted { sql, explain } = self.admit(connection, run).await?;
+        let statement = Statement { written: run.statement, sql: &sql, params: run.params };
+        let analyze = analyze || explain.is_some_and(|explain| explain.analyze);
+        if analyze {
+            self.bound(connection, &statement).await?;
+        }
+        explain::plan(connection, &statement, analyze).await
     }
 
     async fn tables(&self, deadline: Instant) -> Result<Schema, ToolError> {
@@ -209,7 +229,7 @@ impl Postgres {
                 lease.finish();
                 Ok(schema)
             }
-            Err(fault) => Err(end(lease, fault, None)),
+            Err(fault) => Err(end(lease, fault)),
         }
     }
 
@@ -225,7 +245,7 @@ impl Postgres {
                 Err(fault) if fault.is_lost() && lease.is_reused() => {
                     lease.renew(Instant::now() + PATIENCE).await?;
                 }
-                Err(fault) => return Err(end(lease, fault, None)),
+                Err(fault) => return Err(end(lease, fault)),
             }
         }
     }
@@ -276,13 +296,13 @@ async fn within<T>(
 }
 
 /// Gives a session back after a failure, and says what the caller is told.
-fn end(lease: Lease, fault: Fault, written: Option<Written<'_>>) -> ToolError {
+fn end(lease: Lease, fault: Fault) -> ToolError {
     if fault.is_lost() {
         lease.discard();
     } else {
         lease.recover();
     }
-    fault.tell(written)
+    fault.tell()
 }
 
 /// Sets session variables for this transaction. Only names with a dot: those without one are the
@@ -305,3 +325,8 @@ async fn set(connection: &mut PgConnection, variables: &[(String, String)]) -> R
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod honest;

@@ -2,63 +2,71 @@
 //! text.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgColumn, PgConnection, PgRow};
-use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::{AssertSqlSafe, Column as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use crate::engine::{Cell, Column, Kind};
 
-/// The database's own types, by the number it gives them.
-#[derive(Debug)]
+/// The names of the database's types, by the number it gives them.
+#[derive(Debug, Default)]
 pub(crate) struct Types {
-    known: RwLock<HashMap<u32, String>>,
-    /// They were never learnt, or one was seen that was made since.
-    is_stale: AtomicBool,
+    /// `None` until they are learnt.
+    known: RwLock<Option<HashMap<u32, String>>>,
+    /// Those that were seen and are not known: made since, or beyond the [`MOST`].
+    unknown: Mutex<BTreeSet<u32>>,
 }
 
-/// The names of all types but domains, of which a result has what they are made of. The rows of
-/// tables come last where there are too many.
-const TYPES: &str = "\
-    SELECT t.oid::text, \
+/// The most types that are learnt at once.
+const MOST: usize = 5_000;
+
+/// The names of all types but domains, of which a result has what they are made of. Those that
+/// were asked for come first, and the rows of tables last.
+fn question(asked: &BTreeSet<u32>) -> String {
+    let asked: String = asked.iter().map(|oid| format!(", {oid}")).collect();
+    format!(
+        "SELECT t.oid::text, \
            CASE WHEN pg_catalog.pg_type_is_visible(n.oid) THEN '' \
                 ELSE pg_catalog.quote_ident(s.nspname) || '.' END \
            || n.typname || CASE WHEN n.oid = t.oid THEN '' ELSE '[]' END \
-    FROM pg_catalog.pg_type t \
-    JOIN pg_catalog.pg_type n \
-      ON n.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE t.oid END \
-    JOIN pg_catalog.pg_namespace s ON s.oid = n.typnamespace \
-    WHERE n.typtype <> 'd' AND (n.typtype <> 'c' OR t.oid >= 16384) \
-    ORDER BY n.typtype = 'c', t.oid LIMIT 5000";
-
-impl Default for Types {
-    fn default() -> Self {
-        Self { known: RwLock::default(), is_stale: AtomicBool::new(true) }
-    }
+         FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type n ON n.oid = \
+           CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE t.oid END \
+         JOIN pg_catalog.pg_namespace s ON s.oid = n.typnamespace \
+         WHERE n.typtype <> 'd' AND (n.typtype <> 'c' OR t.oid >= 16384) \
+         ORDER BY t.oid IN (0{asked}) DESC, n.typtype = 'c', t.oid LIMIT {MOST}"
+    )
 }
 
 impl Types {
-    /// Whether they should be learnt before the next statement.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.is_stale.load(Ordering::Relaxed)
+    /// Whether some should be learnt before the next statement.
+    pub(crate) fn are_stale(&self) -> bool {
+        let is_empty = self.known.read().unwrap_or_else(PoisonError::into_inner).is_none();
+        is_empty || !self.unknown.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Reads them from the catalogue.
     pub(crate) async fn learn(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let mut known = HashMap::new();
-        let mut rows = sqlx::raw_sql(TYPES).fetch(connection);
+        let asked =
+            std::mem::take(&mut *self.unknown.lock().unwrap_or_else(PoisonError::into_inner));
+        // What is not in the catalogue, either, is not asked for again.
+        let mut known: HashMap<u32, String> =
+            asked.iter().map(|oid| (*oid, format!("type {oid}"))).collect();
+        let mut rows = sqlx::raw_sql(AssertSqlSafe(question(&asked))).fetch(connection);
         while let Some(row) = rows.try_next().await? {
             let oid = text(&row, 0).and_then(|text| text.parse().ok());
             if let (Some(oid), Some(name)) = (oid, text(&row, 1)) {
                 known.insert(oid, name.into_owned());
             }
         }
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
-        self.is_stale.store(false, Ordering::Relaxed);
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        match all.as_mut().filter(|all| all.len() < 2 * MOST) {
+            Some(all) => all.extend(known),
+            None => *all = Some(known),
+        }
         Ok(())
     }
 
@@ -68,19 +76,19 @@ impl Types {
         let described = columns.iter().map(|column| {
             let info = column.type_info();
             let oid = info.oid().map_or(0, |oid| oid.0);
-            let type_name = known.get(&oid).map_or_else(
-                || {
-                    self.is_stale.store(true, Ordering::Relaxed);
-                    match info.name() {
-                        "?" => format!("type {oid}"),
-                        name => name.to_lowercase(),
-                    }
-                },
-                Clone::clone,
-            );
+            let type_name = match known.as_ref().and_then(|known| known.get(&oid)) {
+                Some(name) => name.clone(),
+                None => self.guess(oid, info.name()),
+            };
             Column { name: column.name().to_owned(), type_name, kind: kind(oid) }
         });
         described.collect()
+    }
+
+    /// The name of a type that is learnt for the next time.
+    fn guess(&self, oid: u32, driver: &str) -> String {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(oid);
+        if driver == "?" { format!("type {oid}") } else { driver.to_lowercase() }
     }
 }
 

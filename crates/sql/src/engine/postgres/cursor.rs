@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Either, Executor as _, Row as _};
 
 use super::cells::{Types, read};
-use super::errors::Fault;
+use super::errors::{Fault, Statement};
 use crate::engine::{Column, Param, Run, Sink};
 
 /// The most bytes of one row that leave the database: a driver holds a row as a whole, and so
@@ -44,7 +44,7 @@ pub(crate) struct Outcome {
 }
 
 /// What is sent before the statement: see [`declaration`].
-pub(crate) const PREFIX: &str = "DECLARE suite_rows NO SCROLL CURSOR WITHOUT HOLD FOR \
+const PREFIX: &str = "DECLARE suite_rows NO SCROLL CURSOR WITHOUT HOLD FOR \
      SELECT * FROM (SELECT * FROM (\n";
 
 /// The statement behind a cursor that raises an error instead of a row that is too large: the
@@ -72,12 +72,13 @@ pub(crate) fn unterminated(sql: &str) -> &str {
 pub(crate) async fn rows(
     connection: &mut PgConnection,
     run: &Run<'_>,
-    sql: &str,
+    statement: &Statement<'_>,
     types: &Types,
     sink: &mut dyn Sink,
 ) -> Result<Outcome, Fault> {
-    let declared = bound(declaration(sql), run.params);
-    connection.execute(declared).await?;
+    let declared = bound(declaration(statement.sql), statement.params);
+    let declared = connection.execute(declared).await;
+    declared.map_err(|error| Fault::from(error).placed(statement, PREFIX.len()))?;
     let mut pump = Pump { types, limit: run.cell, columns: None, seen: 0, size: 0, leftover: 0 };
     let mut ask = FIRST.min(sink.appetite()).max(1);
     let mut skip = match run.skip {
@@ -90,7 +91,7 @@ pub(crate) async fn rows(
         let answers = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(text)));
         let batch = pump.drink(answers, sink).await?;
         if pump.columns.is_none() {
-            sink.columns(&describe(connection, sql, run.params, types).await?)?;
+            sink.columns(&describe(connection, statement, types).await?)?;
             return Ok(Outcome { has_more: false, is_drained: true });
         }
         match batch {
@@ -149,16 +150,15 @@ pub(crate) fn bound(
 /// same way.
 async fn describe(
     connection: &mut PgConnection,
-    sql: &str,
-    params: &[Param],
+    statement: &Statement<'_>,
     types: &Types,
 ) -> Result<Vec<Column>, Fault> {
     let text = format!(
         "DECLARE suite_columns NO SCROLL CURSOR FOR SELECT suite_row.* FROM (SELECT 1) AS suite_one LEFT JOIN \
          (SELECT * FROM (\n{}\n) AS suite_statement LIMIT 0) AS suite_row ON true",
-        unterminated(sql)
+        unterminated(statement.sql)
     );
-    connection.execute(bound(text, params)).await?;
+    connection.execute(bound(text, statement.params)).await?;
     let row = connection.fetch_one(sqlx::raw_sql("FETCH FROM suite_columns")).await?;
     Ok(types.columns(row.columns()))
 }

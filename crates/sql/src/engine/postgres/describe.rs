@@ -1,4 +1,4 @@
-//! The schema, from the catalogue in one message: what the credential may select and the rules
+//! The schema, from the catalogue in one statement: what the credential may select and the rules
 //! let be seen.
 //!
 //! Partitions are left out: what there is to know is said of the table they are parts of.
@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt as _;
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::cells::text;
@@ -16,88 +15,68 @@ use crate::engine::Rules;
 use crate::schema::{Enumeration, ForeignKey, Index, Schema, Table, TableColumn, TableKind};
 use crate::settings::Mask;
 
-/// The relations that may be selected from, as `c` and `n`, with something `$JOINED` of each.
-const RELATIONS: &str = "\
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace $JOINED \
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition \
-      AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' \
-      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')";
-
-/// That the whole of a relation, or at least a column of it, may be selected.
-const READABLE: &str = "(pg_catalog.has_table_privilege(c.oid, 'SELECT') \
-    OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT'))";
-
-const TABLES: &str = "\
-    SELECT 'table', c.oid::text, n.nspname, c.relname, c.relkind::text, \
-      pg_catalog.obj_description(c.oid, 'pg_class'), \
-      (CASE WHEN c.relkind = 'p' AND c.reltuples <= 0 \
-        THEN (SELECT pg_catalog.sum(p.reltuples) FROM pg_catalog.pg_partition_tree(c.oid) t \
-              JOIN pg_catalog.pg_class p ON p.oid = t.relid AND p.reltuples >= 0) \
-        ELSE c.reltuples END)::float8::text";
-
-const COLUMNS: &str = "\
-    SELECT 'column', c.oid::text, a.attnum::text, a.attname, \
-      pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull::text, \
-      CASE WHEN a.attidentity <> '' THEN 'identity' \
-           WHEN a.atthasdef THEN (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
-             FROM pg_catalog.pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum) END, \
-      d.description";
-
-const COLUMNS_JOINED: &str = "\
-    JOIN pg_catalog.pg_attribute a \
-      ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-    LEFT JOIN pg_catalog.pg_description d ON d.objoid = c.oid AND d.objsubid = a.attnum \
-      AND d.classoid = 'pg_catalog.pg_class'::regclass";
-
-const KEYS: &str = "\
-    SELECT CASE k.contype WHEN 'p' THEN 'primary' ELSE 'foreign' END, c.oid::text, \
-      k.conkey::text, k.confrelid::text, k.confkey::text";
-
-const KEYS_JOINED: &str = "\
-    JOIN pg_catalog.pg_constraint k \
-      ON k.conrelid = c.oid AND k.contype IN ('p', 'f') AND k.conparentid = 0";
-
-/// An index of expressions is told by its definitions, one a line.
-const INDEXES: &str = "\
-    SELECT 'index', c.oid::text, x.relname, i.indisunique::text, i.indkey::text, \
-      i.indnkeyatts::text, CASE WHEN i.indexprs IS NOT NULL THEN \
-        (SELECT pg_catalog.string_agg( \
-           pg_catalog.pg_get_indexdef(i.indexrelid, p, true), E'\\n' ORDER BY p) \
-         FROM pg_catalog.generate_series(1, i.indnkeyatts) p) END";
-
-const INDEXES_JOINED: &str = "\
-    JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid AND NOT i.indisprimary \
-    JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid";
-
-const ENUMS: &str = "\
-    SELECT 'enum', n.nspname, t.typname, e.enumlabel \
-    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
-    JOIN pg_catalog.pg_enum e ON e.enumtypid = t.oid \
-    WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
-      AND pg_catalog.has_type_privilege(t.oid, 'USAGE') \
-    ORDER BY n.nspname, t.typname, e.enumsortorder";
-
-/// All questions in one message; every row begins with what it is about.
-fn questions() -> String {
-    let part = |select: &str, joined: &str, more: &str, order: &str| {
-        let relations = RELATIONS.replace("$JOINED", joined);
-        format!("{select} {relations} AND {more} ORDER BY {order}; ")
-    };
-    let column = "(pg_catalog.has_table_privilege(c.oid, 'SELECT') \
-         OR pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'))";
-    let mut text = "SELECT 'home', pg_catalog.current_schema(); ".to_owned();
-    text.push_str(&part(TABLES, "", READABLE, "n.nspname, c.relname"));
-    text.push_str(&part(COLUMNS, COLUMNS_JOINED, column, "c.oid, a.attnum"));
-    text.push_str(&part(KEYS, KEYS_JOINED, READABLE, "c.oid, k.conname"));
-    text.push_str(&part(INDEXES, INDEXES_JOINED, READABLE, "c.oid, x.relname"));
-    text.push_str(ENUMS);
-    text
-}
+/// Everything in one statement, so that what may be read is asked once; every row begins with what
+/// it is about. An index of expressions is told by its definitions, one a line.
+const QUESTION: &str = "\
+    WITH c AS MATERIALIZED ( \
+      SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples, \
+        pg_catalog.has_table_privilege(c.oid, 'SELECT') AS whole \
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition \
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+        AND n.nspname !~ '^pg_(toast|temp)' \
+        AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+        AND (pg_catalog.has_table_privilege(c.oid, 'SELECT') \
+          OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT'))), \
+    d AS (SELECT objoid, objsubid, description FROM pg_catalog.pg_description \
+      WHERE classoid = 'pg_catalog.pg_class'::regclass) \
+    SELECT 'home', pg_catalog.current_schema()::text, \
+      NULL, NULL, NULL::text, NULL::text, NULL::text, NULL::text \
+    UNION ALL (SELECT 'table', c.oid::text, c.nspname, c.relname, c.relkind::text, d.description, \
+        (CASE WHEN c.relkind = 'p' AND c.reltuples <= 0 \
+          THEN (SELECT pg_catalog.sum(p.reltuples) FROM pg_catalog.pg_partition_tree(c.oid) t \
+                JOIN pg_catalog.pg_class p ON p.oid = t.relid AND p.reltuples >= 0) \
+          ELSE c.reltuples END)::float8::text, NULL \
+      FROM c LEFT JOIN d ON d.objoid = c.oid AND d.objsubid = 0 \
+      ORDER BY c.nspname COLLATE \"C\", c.relname COLLATE \"C\") \
+    UNION ALL (SELECT 'column', c.oid::text, a.attnum::text, a.attname, \
+        pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull::text, \
+        CASE WHEN a.attidentity <> '' THEN 'identity' \
+             WHEN a.atthasdef THEN (SELECT pg_catalog.pg_get_expr(f.adbin, f.adrelid) \
+               FROM pg_catalog.pg_attrdef f \
+               WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum) END, \
+        d.description \
+      FROM c JOIN pg_catalog.pg_attribute a \
+        ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+      LEFT JOIN d ON d.objoid = c.oid AND d.objsubid = a.attnum \
+      WHERE c.whole OR pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT') \
+      ORDER BY a.attrelid, a.attnum) \
+    UNION ALL (SELECT CASE k.contype WHEN 'p' THEN 'primary' ELSE 'foreign' END, c.oid::text, \
+        k.conkey::text, k.confrelid::text, k.confkey::text, NULL, NULL, NULL \
+      FROM c JOIN pg_catalog.pg_constraint k \
+        ON k.conrelid = c.oid AND k.contype IN ('p', 'f') AND k.conparentid = 0 \
+      ORDER BY k.conname) \
+    UNION ALL (SELECT 'index', c.oid::text, x.relname, i.indisunique::text, i.indkey::text, \
+        i.indnkeyatts::text, \
+        CASE WHEN i.indexprs IS NOT NULL THEN \
+          (SELECT pg_catalog.string_agg( \
+             pg_catalog.pg_get_indexdef(i.indexrelid, p, true), E'\\n' ORDER BY p) \
+           FROM pg_catalog.generate_series(1, i.indnkeyatts) p) END, NULL \
+      FROM c JOIN pg_catalog.pg_index i \
+        ON i.indrelid = c.oid AND i.indisvalid AND NOT i.indisprimary \
+      JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
+      ORDER BY x.relname) \
+    UNION ALL (SELECT 'enum', n.nspname, t.typname, e.enumlabel, NULL, NULL, NULL, NULL \
+      FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+      JOIN pg_catalog.pg_enum e ON e.enumtypid = t.oid \
+      WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+        AND pg_catalog.has_type_privilege(t.oid, 'USAGE') \
+      ORDER BY n.nspname COLLATE \"C\", t.typname COLLATE \"C\", e.enumsortorder)";
 
 /// Reads the schema.
 pub(super) async fn schema(connection: &mut PgConnection, rules: &Rules) -> Result<Schema, Fault> {
     let mut reading = Reading::new(rules);
-    let mut rows = sqlx::raw_sql(AssertSqlSafe(questions())).fetch(connection);
+    let mut rows = sqlx::raw_sql(QUESTION).fetch(connection);
     while let Some(row) = rows.try_next().await? {
         reading.take(&row);
     }

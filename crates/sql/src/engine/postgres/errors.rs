@@ -7,6 +7,7 @@ use contract::error::{Kind, causes};
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::cursor::OVERSIZED;
+use crate::engine::Param;
 
 /// The most characters of a database's message that are passed on.
 const MESSAGE: usize = 500;
@@ -36,41 +37,59 @@ impl Fault {
     /// Whether the connection is of no further use.
     pub(crate) fn is_lost(&self) -> bool {
         match self {
-            Self::Database(sqlx::Error::Database(error)) => {
-                is_connection_code(error.code().as_deref().unwrap_or_default())
-            }
-            Self::Database(_) => true,
+            Self::Database(error) => Self::is_connection(error),
             Self::Tool(_) => false,
         }
     }
 
-    /// What the caller is told. `written` is the statement as it was sent, where the positions
-    /// in the database's messages are those of the caller's own text from `before` characters on.
-    pub(crate) fn tell(self, written: Option<Written<'_>>) -> ToolError {
+    fn is_connection(error: &sqlx::Error) -> bool {
+        match error {
+            sqlx::Error::Database(error) => {
+                is_connection_code(error.code().as_deref().unwrap_or_default())
+            }
+            _ => true,
+        }
+    }
+
+    /// The same, with the place in the caller's text where the database's message names one:
+    /// `before` characters were sent before the statement.
+    pub(crate) fn placed(self, statement: &Statement<'_>, before: usize) -> Self {
+        match self {
+            Self::Database(error) if !Self::is_connection(&error) => {
+                Self::Tool(tell(&error, Some((statement, before))))
+            }
+            other => other,
+        }
+    }
+
+    /// What the caller is told.
+    pub(crate) fn tell(self) -> ToolError {
         match self {
             Self::Tool(error) => error,
-            Self::Database(error) => tell(&error, written),
+            Self::Database(error) => tell(&error, None),
         }
     }
 }
 
-/// The caller's text inside of what was sent.
+/// An admitted statement.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Written<'a> {
-    /// The caller's text.
-    pub(crate) text: &'a str,
-    /// The characters sent before it.
-    pub(crate) before: usize,
+pub(crate) struct Statement<'a> {
+    /// What the caller wrote.
+    pub(crate) written: &'a str,
+    /// What is sent of it.
+    pub(crate) sql: &'a str,
+    /// The values of its placeholders.
+    pub(crate) params: &'a [Param],
 }
 
 /// What the caller is told of an error of the database.
-pub(crate) fn tell(error: &sqlx::Error, written: Option<Written<'_>>) -> ToolError {
+pub(crate) fn tell(error: &sqlx::Error, sent: Option<(&Statement<'_>, usize)>) -> ToolError {
     let sqlx::Error::Database(database) = error else { return disconnected(error) };
     let Some(error) = database.try_downcast_ref::<PgDatabaseError>() else {
         return ToolError::internal(causes(error));
     };
     let code = error.code();
-    let message = message(error, written);
+    let message = message(error, sent);
     match code {
         "57014" if error.message().contains("statement timeout") => ToolError::new(
             Kind::Timeout,
@@ -137,10 +156,11 @@ fn oversized(message: &str) -> ToolError {
 }
 
 /// The database's words on one line, with its hint and the place in the caller's text.
-fn message(error: &PgDatabaseError, written: Option<Written<'_>>) -> String {
+fn message(error: &PgDatabaseError, sent: Option<(&Statement<'_>, usize)>) -> String {
     let mut text = shorten(error.message());
-    if let (Some(PgErrorPosition::Original(position)), Some(written)) = (error.position(), written)
-        && let Some(place) = place(position, written)
+    if let (Some(PgErrorPosition::Original(position)), Some((statement, before))) =
+        (error.position(), sent)
+        && let Some(place) = place(position, statement, before)
     {
         text.push_str(&place);
     }
@@ -150,12 +170,14 @@ fn message(error: &PgDatabaseError, written: Option<Written<'_>>) -> String {
     text
 }
 
-/// ` (line 2, at "…")`, where the position is inside of the caller's text.
-fn place(position: usize, written: Written<'_>) -> Option<String> {
-    let offset = position.checked_sub(1)?.checked_sub(written.before)?;
-    let (start, _) = written.text.char_indices().nth(offset)?;
-    let (before, rest) = written.text.split_at(start);
-    let line = before.matches('\n').count() + 1;
+/// ` (line 2, at "…")`, where the position is in what the caller wrote: what was rewritten on the
+/// way has other positions.
+fn place(position: usize, statement: &Statement<'_>, before: usize) -> Option<String> {
+    let start = statement.written.find(statement.sql)?;
+    let offset = position.checked_sub(before + 1)?;
+    let (at, _) = statement.sql.char_indices().nth(offset)?;
+    let (above, rest) = statement.written.split_at_checked(start + at)?;
+    let line = above.matches('\n').count() + 1;
     let near: String = rest.chars().take_while(|&c| c != '\n').take(30).collect();
     Some(format!(" (line {line}, at \"{}\")", near.trim_end()))
 }
@@ -174,10 +196,13 @@ mod tests {
 
     #[test]
     fn a_place_is_told_in_the_callers_own_text() {
-        let written = Written { text: "SELECT 1,\n  nme FROM t", before: 10 };
-        assert_eq!(place(10 + 13, written).as_deref(), Some(" (line 2, at \"nme FROM t\")"));
-        assert_eq!(place(5, written), None, "in what was added before");
-        assert_eq!(place(99, written), None, "in what was added behind");
+        let written = "-- ü\nSELECT 1,\n  nme FROM t;";
+        let told = |position, sql| place(position, &Statement { written, sql, params: &[] }, 10);
+        let sent = "SELECT 1,\n  nme FROM t";
+        assert_eq!(told(10 + 13, sent).as_deref(), Some(" (line 3, at \"nme FROM t;\")"));
+        assert_eq!(told(5, sent), None, "in what was added before");
+        assert_eq!(told(99, sent), None, "in what was added behind");
+        assert_eq!(told(10 + 13, "SELECT 2,\n  nme FROM t"), None, "in what was rewritten");
     }
 
     #[test]

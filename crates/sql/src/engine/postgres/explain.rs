@@ -10,8 +10,8 @@ use sqlx::{Row as _, ValueRef as _};
 
 use super::cells::Shown;
 use super::cursor;
-use super::errors::Fault;
-use crate::engine::{Cell, Column, Kind, Param, Plan, Run, Sink};
+use super::errors::{Fault, Statement};
+use crate::engine::{Cell, Column, Kind, Plan, Run, Sink};
 
 /// A node of a plan, of which what is shown or remarked upon.
 #[derive(Debug, Default, Deserialize)]
@@ -78,11 +78,10 @@ struct Explained {
 /// The plan of an admitted statement; with `analyze` it is run.
 pub(super) async fn plan(
     connection: &mut PgConnection,
-    sql: &str,
-    params: &[Param],
+    statement: &Statement<'_>,
     analyze: bool,
 ) -> Result<Plan, Fault> {
-    let Explained { plan, ran } = ask(connection, sql, params, analyze).await?;
+    let Explained { plan, ran } = ask(connection, statement, analyze).await?;
     let remarks = remarks::remarks(connection, &plan).await?;
     let mut text = String::new();
     draw(&plan, 0, &mut text);
@@ -92,11 +91,10 @@ pub(super) async fn plan(
 /// Refuses a statement of which the planner expects a higher cost than the rule allows.
 pub(super) async fn bound(
     connection: &mut PgConnection,
-    sql: &str,
-    params: &[Param],
+    statement: &Statement<'_>,
     most: f64,
 ) -> Result<(), Fault> {
-    let cost = ask(connection, sql, params, false).await?.plan.cost;
+    let cost = ask(connection, statement, false).await?.plan.cost;
     if cost <= most {
         return Ok(());
     }
@@ -110,14 +108,15 @@ pub(super) async fn bound(
 /// The lines of the server's own EXPLAIN, as rows.
 pub(super) async fn lines(
     connection: &mut PgConnection,
-    sql: &str,
+    statement: &Statement<'_>,
     run: &Run<'_>,
     analyze: bool,
     sink: &mut dyn Sink,
 ) -> Result<(), Fault> {
-    let words = if analyze { "(ANALYZE)" } else { "" };
-    let text = format!("EXPLAIN {words} {}", cursor::unterminated(sql));
-    let rows = cursor::bound(text, run.params).fetch_all(connection).await?;
+    let prefix = if analyze { "EXPLAIN (ANALYZE) " } else { "EXPLAIN " };
+    let text = format!("{prefix}{}", cursor::unterminated(statement.sql));
+    let rows = cursor::bound(text, statement.params).fetch_all(connection).await;
+    let rows = rows.map_err(|error| Fault::from(error).placed(statement, prefix.len()))?;
     let column =
         Column { name: "QUERY PLAN".to_owned(), type_name: "text".to_owned(), kind: Kind::Text };
     sink.columns(&[column])?;
@@ -132,13 +131,17 @@ pub(super) async fn lines(
 
 async fn ask(
     connection: &mut PgConnection,
-    sql: &str,
-    params: &[Param],
+    statement: &Statement<'_>,
     analyze: bool,
 ) -> Result<Explained, Fault> {
-    let analyze = if analyze { ", ANALYZE" } else { "" };
-    let text = format!("EXPLAIN (FORMAT JSON, VERBOSE{analyze}) {}", cursor::unterminated(sql));
-    let row = cursor::bound(text, params).fetch_one(connection).await?;
+    let prefix = if analyze {
+        "EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) "
+    } else {
+        "EXPLAIN (FORMAT JSON, VERBOSE) "
+    };
+    let text = format!("{prefix}{}", cursor::unterminated(statement.sql));
+    let row = cursor::bound(text, statement.params).fetch_one(connection).await;
+    let row = row.map_err(|error| Fault::from(error).placed(statement, prefix.len()))?;
     let explained: Result<[Explained; 1], _> = serde_json::from_slice(bytes(&row)?);
     match explained {
         Ok([explained]) => Ok(explained),

@@ -118,10 +118,16 @@ impl Pool {
         self.servers.open_at(server, until).await.map(Session::from)
     }
 
-    /// Takes a clean session back.
+    /// Takes a clean session back; closes it where there are enough. Whoever calls it holds a
+    /// permit for a session that is no longer in use.
     pub(crate) fn keep(&self, mut session: Session) {
         session.used = Instant::now();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        let most = self.connections as usize;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let lent = most.saturating_sub(self.permits.available_permits());
+        if idle.len() + lent <= most {
+            idle.push(session);
+        }
     }
 }
 

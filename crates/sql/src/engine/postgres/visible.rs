@@ -10,22 +10,33 @@ pub(crate) fn is_visible(rules: &Rules, schema: &str, table: &str) -> bool {
     (rules.allow.is_empty() || any(&rules.allow)) && !any(&rules.deny)
 }
 
-/// What is done with a column; the longest of several patterns says it.
+/// What is done with a column; of several patterns, what hides most.
 pub(crate) fn mask(rules: &Rules, schema: &str, table: &str, column: &str) -> Option<Mask> {
     if rules.mask.is_empty() {
         return None;
     }
     let name = format!("{schema}.{table}.{column}");
     let fitting = rules.mask.iter().filter(|(pattern, _)| matches(pattern, &name));
-    fitting.max_by_key(|(pattern, _)| pattern.len()).map(|(_, mask)| *mask)
+    fitting.map(|(_, mask)| *mask).max_by_key(|mask| match mask {
+        Mask::Last4 => 0,
+        Mask::Hash => 1,
+        Mask::Null => 2,
+        Mask::Drop => 3,
+    })
 }
 
-/// Whether a pattern, in which `*` stands for any text, describes the whole of a name.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a pattern, in which `*` stands for any text, describes the whole of a name. Without a
+/// schema it is about every schema.
+fn matches(pattern: &str, name: &str) -> bool {
+    let bare = || name.split_once('.').map_or(name, |(_, bare)| bare);
+    if pattern.contains('.') { glob(pattern, name) } else { glob(pattern, bare()) }
+}
+
+fn glob(pattern: &str, name: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == name };
     let Some(rest) = name.strip_prefix(head) else { return false };
     let mut starts = (0..=rest.len()).filter(|&at| rest.is_char_boundary(at));
-    starts.any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
+    starts.any(|at| rest.get(at..).is_some_and(|rest| glob(tail, rest)))
 }
 
 #[cfg(test)]
@@ -34,10 +45,10 @@ mod tests {
 
     #[test]
     fn patterns_describe_whole_names() {
-        for pattern in ["public.orders", "public.*", "*.orders", "*", "p*c.o*s"] {
+        for pattern in ["public.orders", "public.*", "*.orders", "*", "p*c.o*s", "orders", "o*"] {
             assert!(matches(pattern, "public.orders"), "{pattern}");
         }
-        for pattern in ["public.order", "orders", "*.order", "private.*", ""] {
+        for pattern in ["public.order", "order", "*.order", "private.*", ""] {
             assert!(!matches(pattern, "public.orders"), "{pattern}");
         }
     }
@@ -55,16 +66,16 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_pattern_says_what_is_done_with_a_column() {
+    fn what_hides_most_is_done_with_a_column() {
         let mask_of = |column| {
             let mask = [
-                ("public.people.*".to_owned(), Mask::Null),
-                ("public.people.email".to_owned(), Mask::Hash),
+                ("public.people.*".to_owned(), Mask::Hash),
+                ("public.people.email".to_owned(), Mask::Null),
             ];
             mask_in(&Rules { mask: mask.into(), ..Rules::default() }, column)
         };
-        assert_eq!(mask_of("email"), Some(Mask::Hash));
-        assert_eq!(mask_of("phone"), Some(Mask::Null));
+        assert_eq!(mask_of("email"), Some(Mask::Null));
+        assert_eq!(mask_of("phone"), Some(Mask::Hash));
     }
 
     fn mask_in(rules: &Rules, column: &str) -> Option<Mask> {
