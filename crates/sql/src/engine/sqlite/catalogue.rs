@@ -52,7 +52,6 @@ pub(super) fn is_table(handle: &Handle, lower: &str) -> bool {
 struct Found {
     name: String,
     is_view: bool,
-    is_virtual: bool,
     has_rowid: bool,
     sql: String,
     has_indexes: bool,
@@ -74,7 +73,6 @@ fn list(handle: &Handle) -> Result<Vec<Found>, Failure> {
             found.push(Found {
                 name: statement.text(0),
                 is_view: kind == "view",
-                is_virtual: kind == "virtual",
                 has_rowid: kind == "table" && statement.integer(2) == 0,
                 sql: statement.text(3),
                 has_indexes: statement.integer(4) != 0,
@@ -159,7 +157,6 @@ impl<'a> Reader<'a> {
             counted => counted,
         };
         let kind = if found.is_view { TableKind::View } else { TableKind::Table };
-        debug_assert!(!(found.is_view && found.is_virtual), "a view is no table");
         Ok(Table {
             schema: MAIN.to_owned(),
             name: found.name,

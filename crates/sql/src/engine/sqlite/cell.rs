@@ -166,35 +166,35 @@ fn write_blob(text: &mut String, value: &[u8], most: usize) -> u64 {
 
 /// Which kinds of values a column has shown so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
-    integers: bool,
-    reals: bool,
-    texts: bool,
-    blobs: bool,
-}
+pub(super) struct Seen(u8);
+
+const INTEGERS: u8 = 1;
+const REALS: u8 = 2;
+const TEXTS: u8 = 4;
+const BLOBS: u8 = 8;
 
 impl Seen {
     pub(super) fn see(&mut self, value: Value<'_>) {
-        match value {
-            Value::Null => {}
-            Value::Integer(_) => self.integers = true,
-            Value::Real(_) => self.reals = true,
-            Value::Text(_) => self.texts = true,
-            Value::Blob(_) => self.blobs = true,
-        }
+        self.0 |= match value {
+            Value::Null => 0,
+            Value::Integer(_) => INTEGERS,
+            Value::Real(_) => REALS,
+            Value::Text(_) => TEXTS,
+            Value::Blob(_) => BLOBS,
+        };
     }
 
     /// The column as it is described: SQLite's columns hold anything, whatever their declared
     /// type says, so the kind is that of the first rows.
     pub(super) fn column(self, name: String, declared: Option<String>) -> Column {
         let declared = declared.filter(|declared| !declared.is_empty());
-        let (kind, word) = match self {
-            Self { texts: true, .. } => (Kind::Text, "text"),
-            Self { blobs: true, integers: false, reals: false, .. } => (Kind::Bytes, "blob"),
-            Self { blobs: true, .. } => (Kind::Text, "any"),
-            Self { reals: true, .. } => (Kind::Float, "real"),
-            Self { integers: true, .. } => (Kind::Integer, "integer"),
-            Self { .. } => (kind_of(declared.as_deref().unwrap_or_default()), "null"),
+        let (kind, word) = match self.0 {
+            0 => (kind_of(declared.as_deref().unwrap_or_default()), "null"),
+            INTEGERS => (Kind::Integer, "integer"),
+            BLOBS => (Kind::Bytes, "blob"),
+            seen if seen & (TEXTS | BLOBS) == 0 => (Kind::Float, "real"),
+            seen if seen & BLOBS == 0 => (Kind::Text, "text"),
+            _ => (Kind::Text, "any"),
         };
         Column { name, type_name: declared.unwrap_or_else(|| word.to_owned()), kind }
     }

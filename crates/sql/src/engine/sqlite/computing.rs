@@ -9,7 +9,7 @@ use memchr::memmem;
 use super::raw::{Arguments, Failure, Handle, Output};
 
 /// The longest value that a function makes: what SQLite's own limit allows.
-pub(super) const MOST_BYTES: usize = 16 << 20;
+pub(super) const MOST_BYTES: i32 = 16 << 20;
 
 /// Defines all of them on a connection.
 pub(super) fn define(handle: &Handle) -> Result<(), Failure> {
@@ -74,18 +74,19 @@ fn replace(arguments: &Arguments<'_>) -> Output {
 }
 
 fn replaced(text: &[u8], pattern: &[u8], with: &[u8]) -> Option<Vec<u8>> {
+    let most = usize::try_from(MOST_BYTES).unwrap_or_default();
     let mut made = Vec::with_capacity(text.len());
     let mut copied = 0;
     for at in memmem::find_iter(text, pattern) {
         made.extend_from_slice(text.get(copied..at).unwrap_or_default());
         made.extend_from_slice(with);
         copied = at + pattern.len();
-        if made.len() > MOST_BYTES {
+        if made.len() > most {
             return None;
         }
     }
     made.extend_from_slice(text.get(copied..).unwrap_or_default());
-    (made.len() <= MOST_BYTES).then_some(made)
+    (made.len() <= most).then_some(made)
 }
 
 /// A text without the characters of another at its ends.

@@ -19,7 +19,7 @@ const STEPS: i32 = 1000;
 /// What a connection may do at most, by `SQLITE_LIMIT_…`. What an honest statement needs is far
 /// below; what is above is refused by SQLite before it runs.
 const LIMITS: &[(i32, i32)] = &[
-    (ffi::SQLITE_LIMIT_LENGTH, computing::MOST_BYTES as i32),
+    (ffi::SQLITE_LIMIT_LENGTH, computing::MOST_BYTES),
     (ffi::SQLITE_LIMIT_SQL_LENGTH, 1_000_000),
     (ffi::SQLITE_LIMIT_COLUMN, 2000),
     (ffi::SQLITE_LIMIT_EXPR_DEPTH, 500),
@@ -184,5 +184,5 @@ fn open_virtual_tables(handle: &Handle) {
 fn nonce() -> String {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).expect("the kernel's random numbers");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    masks::digits(&bytes)
 }

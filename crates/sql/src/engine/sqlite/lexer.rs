@@ -78,7 +78,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
 
 /// The same length, extended to the end of a character.
 fn whole(text: &str, at: usize, length: usize) -> usize {
-    (length..).find(|length| text.is_char_boundary(at + length)).unwrap_or(length)
+    text.ceil_char_boundary(at + length) - at
 }
 
 /// The kind and length of the first token; no kind for white space.
@@ -97,9 +97,8 @@ fn token(rest: &[u8]) -> (Option<Kind>, usize) {
             None => (Some(Kind::Illegal), rest.len()),
         },
         b'x' | b'X' if second == b'\'' => {
-            match quoted(rest.get(1..).unwrap_or_default(), Kind::Number) {
-                (kind, length) => (kind, length + 1),
-            }
+            let (kind, length) = quoted(rest.get(1..).unwrap_or_default(), Kind::Number);
+            (kind, length + 1)
         }
         b'0'..=b'9' => (Some(Kind::Number), number(rest)),
         b'.' if second.is_ascii_digit() => (Some(Kind::Number), number(rest)),
@@ -193,8 +192,7 @@ fn sign(rest: &[u8]) -> (Option<Kind>, usize) {
         return (Some(Kind::Sign), sign.len());
     }
     match rest.first() {
-        Some(b'(' | b')' | b';' | b'+' | b'-' | b'*' | b'/' | b'%' | b'=' | b'<' | b'>' | b'|')
-        | Some(b',' | b'&' | b'~' | b'.') => (Some(Kind::Sign), 1),
+        Some(first) if b"();+-*/%=<>|,&~.".contains(first) => (Some(Kind::Sign), 1),
         _ => (Some(Kind::Illegal), 1),
     }
 }

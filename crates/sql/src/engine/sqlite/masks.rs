@@ -160,11 +160,16 @@ fn hash(salt: &hmac::Key, arguments: &Arguments<'_>) -> Output {
     }
     let value = if arguments.is_blob(0) { arguments.blob(0) } else { arguments.text(0) };
     let tag = hmac::sign(salt, value);
-    let digits = tag.as_ref().iter().take(8).fold(String::new(), |mut digits, byte| {
+    let start = tag.as_ref().get(..8).unwrap_or_default();
+    Output::Text(digits(start).into_bytes())
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn digits(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
         let _ = write!(digits, "{byte:02x}");
         digits
-    });
-    Output::Text(digits.into_bytes())
+    })
 }
 
 /// The last four characters behind an ellipsis; of a shorter value no more than a half.

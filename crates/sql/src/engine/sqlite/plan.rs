@@ -82,7 +82,7 @@ fn remarks(connection: &Connection, text: &str, steps: &[Step]) -> Vec<String> {
     let tokens = lexer::tokens(text);
     let mut scans: Vec<(u64, String)> =
         steps.iter().filter_map(|step| scan(connection, &tokens, &step.detail)).collect();
-    scans.sort_by(|one, other| other.0.cmp(&one.0));
+    scans.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));
     let automatic = steps.iter().find_map(|step| automatic(&step.detail));
     let sorted = steps.iter().find_map(|step| sorted(&step.detail));
     let scan = scans.into_iter().next().map(|(_, remark)| remark);

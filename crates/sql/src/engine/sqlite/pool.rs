@@ -20,7 +20,7 @@ use crate::schema::Schema;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a schema that was read is shown again, as long as no table changes.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 /// The connections of one database.
 pub(super) struct Pool {

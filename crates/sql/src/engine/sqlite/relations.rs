@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use contract::{Kind as ErrorKind, ToolError};
-
 use super::lexer;
 use super::sources::{self, Source};
 use crate::engine::Rules;
@@ -157,16 +155,6 @@ impl Relations {
             || lower.starts_with("sqlite_temp_")
             || RESERVED.contains(&lower)
             || (self.is_restricted && is_catalogue)
-    }
-
-    /// Why a name of the engine's own is refused.
-    pub(super) fn refuse_reserved(&self, name: &str) -> ToolError {
-        ToolError::new(ErrorKind::Denied, reserved_refusal(name))
-    }
-
-    /// Why a relation that the rules hide is refused.
-    pub(super) fn refuse_hidden(&self, name: &str) -> ToolError {
-        ToolError::new(ErrorKind::Denied, hidden_refusal(name))
     }
 }
 

@@ -9,7 +9,7 @@ use contract::{Kind as ErrorKind, ToolError};
 
 use super::functions;
 use super::lexer::{self, Kind, Token};
-use super::relations::Relations;
+use super::relations::{self, Relations};
 use super::sources;
 
 /// A statement that may be prepared.
@@ -251,16 +251,20 @@ fn names(tokens: &[Token<'_>], relations: &Relations) -> Result<(), ToolError> {
             continue;
         }
         if relations.is_reserved(&name) {
-            return Err(relations.refuse_reserved(&name));
+            return Err(denied(relations::reserved_refusal(&name)));
         }
     }
     for source in sources::of(tokens) {
         let is_expression = !source.is_qualified && expressions.contains(&source.name);
         if !is_expression && relations.is_hidden(&source.name) {
-            return Err(relations.refuse_hidden(&source.name));
+            return Err(denied(relations::hidden_refusal(&source.name)));
         }
     }
     Ok(())
+}
+
+fn denied(message: String) -> ToolError {
+    ToolError::new(ErrorKind::Denied, message)
 }
 
 /// The names that WITH defines.

@@ -152,7 +152,7 @@ fn settings_that_mean_nothing_are_refused_at_start() {
     assert!(start(&|_| ()).is_ok());
     fails("SQLite's planner tells no cost", &|setup| setup.rules.cost = Some(1.0));
     fails("the file's permissions", &|setup| {
-        setup.password = Some(contract::Secret::new("x".into()))
+        setup.password = Some(contract::Secret::new("x".into()));
     });
     fails("replicas", &|setup| setup.urls.push("sqlite:y.db".to_owned()));
     fails("write main.orders", &|setup| setup.rules.deny.push("orders".to_owned()));
