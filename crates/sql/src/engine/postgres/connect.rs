@@ -183,7 +183,7 @@ impl Server {
 
 /// A setting that the server has not, or cannot do on its operating system.
 fn is_unknown_setting(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(code.as_deref(), Some("42704" | "22023"))
 }
 

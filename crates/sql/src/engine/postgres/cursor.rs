@@ -79,7 +79,7 @@ pub(crate) async fn rows(
     let declared = bound(declaration(statement.sql), statement.params);
     let declared = connection.execute(declared).await;
     declared.map_err(|error| Fault::from(error).placed(statement, PREFIX.len()))?;
-    let mut pump = Pump { types, limit: run.cell, columns: None, seen: 0, size: 0, leftover: 0 };
+    let mut pump = Pump { types, limit: run.cell, seen: 0, size: 0, leftover: 0 };
     let mut ask = FIRST.min(sink.appetite()).max(1);
     let mut skip = match run.skip {
         0 => String::new(),
@@ -90,7 +90,7 @@ pub(crate) async fn rows(
         skip.clear();
         let answers = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(text)));
         let batch = pump.drink(answers, sink).await?;
-        if pump.columns.is_none() {
+        if pump.seen == 0 {
             sink.columns(&describe(connection, statement, types).await?)?;
             return Ok(Outcome { has_more: false, is_drained: true });
         }
@@ -116,10 +116,10 @@ pub(crate) async fn bare(
     if !run.params.is_empty() {
         return Err(ToolError::invalid("the simple protocol binds no parameters").into());
     }
-    let mut pump = Pump { types, limit: run.cell, columns: None, seen: 0, size: 0, leftover: 0 };
+    let mut pump = Pump { types, limit: run.cell, seen: 0, size: 0, leftover: 0 };
     let answers = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
     let batch = pump.drink(answers, sink).await?;
-    if pump.columns.is_none() {
+    if pump.seen == 0 {
         sink.columns(&[])?;
     }
     match batch {
@@ -167,7 +167,6 @@ async fn describe(
 struct Pump<'a> {
     types: &'a Types,
     limit: usize,
-    columns: Option<Vec<Column>>,
     /// Rows so far, and their bytes.
     seen: u64,
     size: u64,
@@ -203,13 +202,10 @@ impl Pump<'_> {
 
     /// Hands on one row; whether it was taken.
     fn pour(&mut self, row: &PgRow, sink: &mut dyn Sink) -> Result<bool, ToolError> {
-        if self.columns.is_none() {
-            let columns = self.types.columns(row.columns());
-            sink.columns(&columns)?;
-            self.columns = Some(columns);
+        if self.seen == 0 {
+            sink.columns(&self.types.columns(row.columns()))?;
         }
-        let columns = self.columns.as_deref().unwrap_or_default();
-        let (taken, size) = read(row, columns, self.limit, |cells| sink.row(cells));
+        let (taken, size) = read(row, self.limit, |cells| sink.row(cells));
         self.seen += 1;
         self.size += size as u64;
         taken
@@ -222,10 +218,9 @@ impl Pump<'_> {
             Item = Result<Either<sqlx::postgres::PgQueryResult, PgRow>, sqlx::Error>,
         > + Unpin,
     ) -> Result<Batch, Fault> {
-        let columns = self.columns.as_deref().unwrap_or_default();
         while let Some(answer) = answers.next().await {
             if let Either::Right(row) = answer? {
-                self.leftover += read(&row, columns, 0, |_| ()).1;
+                self.leftover += read(&row, 0, |_| ()).1;
             }
             if self.leftover > LEFTOVER {
                 return Ok(Batch::Refused { is_drained: false });

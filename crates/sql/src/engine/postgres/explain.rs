@@ -121,7 +121,7 @@ pub(super) async fn lines(
         Column { name: "QUERY PLAN".to_owned(), type_name: "text".to_owned(), kind: Kind::Text };
     sink.columns(&[column])?;
     for row in &rows {
-        let Shown { text, cut } = Shown::of(bytes(row)?, Kind::Text, run.cell);
+        let Shown { text, cut } = Shown::of(bytes(row)?, run.cell);
         if !sink.row(&[Cell::Text { text: &text, cut }])? {
             break;
         }

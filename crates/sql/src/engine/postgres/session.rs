@@ -23,9 +23,9 @@ use super::connect::{Opened, Servers};
 use super::errors::Fault;
 
 /// How long a connection is used: after that a changed role, address or certificate is seen.
-const AGE: Duration = Duration::from_secs(30 * 60);
+const AGE: Duration = Duration::from_mins(30);
 /// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(5 * 60);
+const IDLE: Duration = Duration::from_mins(5);
 /// How long cleaning may take before the connection is thrown away.
 const CLEANING: Duration = Duration::from_secs(5);
 

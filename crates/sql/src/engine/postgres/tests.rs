@@ -20,13 +20,13 @@ use crate::settings::{Accept, Tls};
 
 /// Keeps what comes: the cells as words, NULL as `␀`, and what was cut as `…3`.
 #[derive(Debug, Default)]
-struct Rows {
+struct Answer {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
     limit: Option<usize>,
 }
 
-impl Sink for Rows {
+impl Sink for Answer {
     fn columns(&mut self, columns: &[Column]) -> Result<(), ToolError> {
         assert!(self.columns.is_empty() && self.rows.is_empty(), "once, and first");
         self.columns = columns.to_vec();
@@ -88,8 +88,8 @@ fn run(statement: &str) -> Run<'_> {
     }
 }
 
-async fn rows(engine: &Postgres, run: Run<'_>) -> Result<Rows, ToolError> {
-    let mut rows = Rows::default();
+async fn rows(engine: &Postgres, run: Run<'_>) -> Result<Answer, ToolError> {
+    let mut rows = Answer::default();
     engine.run(&run, &mut rows).await?;
     Ok(rows)
 }
@@ -102,15 +102,19 @@ async fn ask(engine: &Postgres, statement: &str) -> String {
     }
 }
 
-fn lines(rows: &Rows) -> String {
+fn lines(rows: &Answer) -> String {
     rows.rows.iter().map(|row| row.join("|")).collect::<Vec<_>>().join("\n")
 }
 
 /// Waits for what the server tells about itself, asked as the superuser.
 fn until(sql: &str, expected: &str) {
+    until_at(server(), sql, expected);
+}
+
+fn until_at(server: &servers::postgres::Postgres, sql: &str, expected: &str) {
     let began = Instant::now();
     loop {
-        let answer = server().psql("postgres", sql);
+        let answer = server.psql("postgres", sql);
         if answer == expected {
             return;
         }

@@ -1,6 +1,10 @@
 //! What nobody waits for any more ends at the server.
 
-use super::*;
+use std::sync::Arc;
+
+use servers::postgres::Postgres as Server;
+
+use super::{setup as setup_for, *};
 
 const SLOW: &str = "SELECT count(*) FROM generate_series(1, 3000) a, generate_series(1, 3000) b, \
      generate_series(1, 3000) c";
@@ -12,21 +16,34 @@ fn active(database: &str) -> String {
     )
 }
 
+/// On a server of its own, whose log says that it was cancelled and did not just find its client
+/// gone.
 #[tokio::test]
 async fn a_dropped_call_is_cancelled() {
-    let engine = database("dropped", "");
-    let mut sink = Rows::default();
+    let own = Server::start();
+    own.database("dropped", "");
+    let mut setup = setup_for("dropped");
+    setup.urls = vec![own.url(READER, "dropped")];
+    setup.tls.ca = Some(own.authority());
+    let engine = engine(setup);
+    let mut sink = Answer::default();
     let asked = run(SLOW);
+    let own = Arc::new(own);
     {
         let mut call = engine.run(&asked, &mut sink);
+        let server = Arc::clone(&own);
         // The call is looked at until the server says that the statement runs.
         tokio::select! {
             outcome = &mut call => panic!("it ended: {outcome:?}"),
-            () = blocking(|| until(&active("dropped"), "1")) => {}
+            () = blocking(move || until_at(&server, &active("dropped"), "1")) => {}
         }
     }
-    blocking(|| until(&active("dropped"), "0")).await;
+    let server = Arc::clone(&own);
+    blocking(move || until_at(&server, &active("dropped"), "0")).await;
+    let log = std::fs::read_to_string(own.folder().join("log")).expect("a log");
+    assert!(log.contains("canceling statement due to user request"), "{log}");
     assert_eq!(ask(&engine, "SELECT 1").await, "1", "and the next one runs");
+    own.stop();
 }
 
 #[tokio::test]

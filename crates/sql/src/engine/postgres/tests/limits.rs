@@ -8,7 +8,7 @@ const NUMBERS: &str = "CREATE TABLE t AS SELECT n FROM generate_series(1, 1000) 
 async fn rows_end_where_the_sink_is_full() {
     let engine = database("ends", NUMBERS);
     for (limit, has_more) in [(1, true), (99, true), (100, true), (999, true), (1_000, false)] {
-        let mut sink = Rows { limit: Some(limit), ..Rows::default() };
+        let mut sink = Answer { limit: Some(limit), ..Answer::default() };
         let found = engine.run(&run("SELECT n FROM t ORDER BY n"), &mut sink).await;
         assert_eq!((found.expect("rows"), sink.rows.len()), (has_more, limit));
         let last = sink.rows.last().and_then(|row| row.first()).expect("a row");
@@ -46,7 +46,7 @@ async fn a_huge_row_is_refused_at_the_database() {
     );
     let expected = "too_large: a row has 20000002 bytes, more than the 8388608 that may leave the \
                     database: name fewer columns, or shorten long ones, as with left(column, 1000)";
-    assert_eq!(ask(&engine, "SELECT a FROM plain").await, expected.replace("0002", "0002"));
+    assert_eq!(ask(&engine, "SELECT a FROM plain").await, expected);
     for statement in ["SELECT a FROM t", "SELECT a FROM plain"] {
         assert!(
             ask(&engine, statement).await.starts_with("too_large: a row has 20000"),
@@ -67,7 +67,7 @@ async fn wide_rows_beyond_the_limit_cost_a_connection_at_most() {
         "wide",
         "CREATE TABLE t AS SELECT n, repeat(n::text, 300000) AS a FROM generate_series(1, 90) n",
     );
-    let mut sink = Rows { limit: Some(1), ..Rows::default() };
+    let mut sink = Answer { limit: Some(1), ..Answer::default() };
     let asked = Run { cell: 10, ..run("SELECT a FROM t ORDER BY n") };
     assert!(engine.run(&asked, &mut sink).await.expect("rows"));
     assert_eq!(sink.rows, [["1111111111…299990"]]);

@@ -144,7 +144,7 @@ async fn who_waits_too_long_is_told_when_to_come_back() {
     let engine = engine(Setup { connections: 1, ..setup("busy") });
     let slow =
         run("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b");
-    let mut sink = Rows::default();
+    let mut sink = Answer::default();
     let first = engine.run(&slow, &mut sink);
     let second = async {
         let deadline = Instant::now() + Duration::from_millis(100);

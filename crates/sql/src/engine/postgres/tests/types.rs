@@ -109,8 +109,8 @@ async fn kinds_say_how_a_text_reads() {
     let engine = database("kinds", SCHEMA);
     let check =
         |expression, text, type_name, kind| check(&engine, expression, text, type_name, kind);
-    check("true", "true", "bool", Kind::Bool).await;
-    check("1 = 2", "false", "bool", Kind::Bool).await;
+    check("true", "t", "bool", Kind::Bool).await;
+    check("1 = 2", "f", "bool", Kind::Bool).await;
     check(r#"'{"b":1,  "a":[]}'::json"#, r#"{"b":1,  "a":[]}"#, "json", Kind::Json).await;
     check(r#"'{"b":1e2,  "a":[]}'::jsonb"#, r#"{"a": [], "b": 100}"#, "jsonb", Kind::Json).await;
     check("'\\x00ff'::bytea", "\\x00ff", "bytea", Kind::Bytes).await;
