@@ -40,7 +40,7 @@ impl Catalogue {
     pub(crate) fn new() -> Self {
         let mut random = [0_u8; 32];
         getrandom::fill(&mut random).expect("the system has random bytes");
-        let salt = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let salt = random.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         Self {
             relations: Kept::default(),
             functions: Kept::default(),

@@ -71,8 +71,7 @@ pub(crate) async fn admit(
         request.set_key().await?;
     }
     for substitution in substitutions {
-        let mention = &mentions.relations[substitution.mention..][..1];
-        for relation in mention {
+        if let Some(relation) = mentions.relations.get(substitution.mention) {
             edits.push(source.substitute(relation, |only| substitution.query(only))?);
         }
         for column in &mentions.long_columns {
@@ -81,7 +80,6 @@ pub(crate) async fn admit(
             }
         }
     }
-    edits.dedup();
     Ok(Admitted { sql: source.edited(start, end, edits)?, explain })
 }
 
@@ -125,7 +123,7 @@ async fn read(statement: &str, params: &[Param]) -> Result<Read, ToolError> {
         let source = Source { text: &text, tokens: &tokens };
         let bound = mentions.params.iter().map(|placeholder| source.bind(*placeholder, &params));
         let edits = bound.collect::<Result<Vec<_>, _>>()?;
-        Ok(Read { edits, start, end, explain, mentions, tokens, text })
+        Ok(Read { text, tokens, start, end, explain, mentions, edits })
     })
     .await
 }
@@ -179,11 +177,10 @@ fn behind_explain(explain: &Node, tokens: &[Lexeme]) -> usize {
         return 1;
     }
     if !is(1, Token::Ascii40) {
-        return (1..)
-            .find(|at| {
-                !is(*at, Token::Analyze) && !is(*at, Token::Analyse) && !is(*at, Token::Verbose)
-            })
-            .unwrap_or(1);
+        let is_option = |at: &usize| {
+            is(*at, Token::Analyze) || is(*at, Token::Analyse) || is(*at, Token::Verbose)
+        };
+        return (1..tokens.len()).find(|at| !is_option(at)).unwrap_or(1);
     }
     let mut depth = 0_i32;
     for (at, lexeme) in tokens.iter().enumerate() {
@@ -194,3 +191,6 @@ fn behind_explain(explain: &Node, tokens: &[Lexeme]) -> usize {
     }
     tokens.len()
 }
+
+#[cfg(test)]
+mod tests;

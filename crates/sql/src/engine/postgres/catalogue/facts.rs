@@ -64,6 +64,7 @@ pub(crate) struct Attribute {
 }
 
 /// A function, aggregate or window function.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of pg_proc")]
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Function {
     pub(crate) oid: i64,
@@ -79,7 +80,6 @@ pub(crate) struct Function {
     pub(crate) defaults: usize,
     pub(crate) is_variadic: bool,
     pub(crate) language: String,
-    pub(crate) is_trusted: bool,
     /// The types of its arguments.
     #[serde(default)]
     pub(crate) takes: Vec<i64>,
@@ -94,6 +94,9 @@ pub(crate) struct Function {
     /// What the tree of one says whose text is kept as a tree.
     #[serde(default)]
     pub(crate) tree: Option<Body>,
+    /// The names of what the defaults of its arguments call.
+    #[serde(default)]
+    pub(crate) default_calls: Option<Vec<String>>,
     /// What an aggregate is made of, where it is not PostgreSQL's own.
     #[serde(default)]
     pub(crate) parts: Option<Vec<Pointer>>,

@@ -6,12 +6,12 @@
 //! `{schema, name, oid}`.
 
 /// Functions by name; the schema `*` is any.
-pub(super) const FUNCTIONS: &str = r#"
+pub(super) const FUNCTIONS: &str = r"
 SELECT w.i, json_build_object(
     'oid', p.oid::int8, 'schema', n.nspname, 'name', p.proname, 'kind', p.prokind::text,
     'volatility', p.provolatile::text, 'is_definer', p.prosecdef,
     'arguments', p.pronargs, 'defaults', p.pronargdefaults,
-    'is_variadic', p.provariadic <> 0, 'language', l.lanname, 'is_trusted', l.lanpltrusted,
+    'is_variadic', p.provariadic <> 0, 'language', l.lanname,
     'takes', (p.proargtypes::oid[])::int8[], 'returns', p.prorettype::int8,
     'is_internal', p.prorettype IN (2281, 2275) OR 2281 = ANY (p.proargtypes::oid[])
         OR 2275 = ANY (p.proargtypes::oid[]),
@@ -28,6 +28,10 @@ SELECT w.i, json_build_object(
                 regexp_matches(t.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') m(m)
                 JOIN pg_catalog.pg_proc q ON q.oid = m.m[1]::oid))
         FROM (SELECT to_jsonb(p) ->> 'prosqlbody' AS tree) t WHERE t.tree IS NOT NULL) END,
+    'default_calls', CASE WHEN p.oid >= 16384 AND p.pronargdefaults > 0 THEN
+        (SELECT json_agg(DISTINCT q.proname) FROM
+            regexp_matches(p.proargdefaults::text, ':(?:funcid|opfuncid) ([0-9]+)', 'g') m(m)
+            JOIN pg_catalog.pg_proc q ON q.oid = m.m[1]::oid) END,
     'parts', (SELECT json_agg(json_build_object(
             'schema', qn.nspname, 'name', q.proname, 'oid', q.oid::int8))
         FROM pg_catalog.pg_aggregate a
@@ -43,7 +47,7 @@ JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 WHERE w.schema = '*' OR w.schema = n.nspname
     OR w.schema IS NULL AND n.nspname = ANY (pg_catalog.current_schemas(true))
 ORDER BY w.i, n.nspname <> 'pg_catalog', p.oid
-"#;
+";
 
 /// The functions behind operators by name, with those of negators and commutators.
 pub(super) const OPERATORS: &str = r"
@@ -63,7 +67,7 @@ ORDER BY w.i, p.oid
 ";
 
 /// Relations by name, as the search path resolves it.
-pub(super) const RELATIONS: &str = r#"
+pub(super) const RELATIONS: &str = r"
 SELECT f.i, json_build_object(
     'schema', n.nspname, 'name', c.relname,
     'is_unicode', pg_catalog.getdatabaseencoding() IN ('UTF8', 'SQL_ASCII'),
@@ -128,7 +132,7 @@ LEFT JOIN LATERAL (
             WHERE p.provolatile = 'v' OR p.oid >= 16384) AS calls
 ) b ON c.oid >= 16384 AND (c.relkind IN ('v', 'm') OR c.relrowsecurity)
 ORDER BY f.i
-"#;
+";
 
 /// Types by which something volatile is called without being named: casts, checks of domains,
 /// input and output, operator classes, ranges. Nothing is recursive here: the planner would take

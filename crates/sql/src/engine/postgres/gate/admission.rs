@@ -245,6 +245,7 @@ impl Request<'_> {
                     )));
                 }
                 names.extend(body.calls);
+                names.extend(function.default_calls.iter().flatten().cloned());
             }
             let wanted: Vec<Name> =
                 names.into_iter().map(|name| (Some("*".to_owned()), name)).collect();
@@ -275,6 +276,9 @@ impl Request<'_> {
         mentions: &Mentions,
         found: &[Arc<Option<Relation>>],
     ) -> Result<(), ToolError> {
+        if mentions.notations.is_empty() {
+            return Ok(());
+        }
         let names: Vec<Name> =
             mentions.notations.iter().map(|notation| (None, notation.name.clone())).collect();
         let candidates = self.memory.functions(self.conn, &names).await?;
@@ -336,6 +340,9 @@ impl Request<'_> {
         mentions: &Mentions,
         found: &[Arc<Option<Relation>>],
     ) -> Result<(), ToolError> {
+        if mentions.types.is_empty() && mentions.functions.is_empty() && found.is_empty() {
+            return Ok(());
+        }
         let taint = self.memory.taint(self.conn).await?;
         if taint.types.is_empty() {
             return Ok(());
@@ -379,8 +386,8 @@ impl Request<'_> {
                 .iter()
                 .filter(|function| function.can_take(call.arguments, call.is_variadic));
             for function in fitting {
-                let types = function.takes.iter().chain([&function.returns]);
-                if let Some(tainted) = types.filter_map(|oid| taint.by_oid(*oid)).next() {
+                let mut types = function.takes.iter().chain([&function.returns]);
+                if let Some(tainted) = types.find_map(|oid| taint.by_oid(*oid)) {
                     return denied(format!(
                         "function {}: {}",
                         function.title(),

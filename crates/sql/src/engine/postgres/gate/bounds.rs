@@ -85,7 +85,7 @@ struct Estimate<'a> {
     grows: Cell<bool>,
     selects: Cell<usize>,
     is_recursive: Cell<bool>,
-    /// Rows that all generate_series make together, as far as they are constant.
+    /// Rows that all `generate_series` make together, as far as they are constant.
     rows: Cell<u64>,
     /// What aggregates keep of each row.
     gathered: Cell<u64>,
@@ -164,7 +164,7 @@ impl Estimate<'_> {
         let pads = matches!(name.get("names").names().last(), Some(&("bpchar" | "bit")));
         let width = name.get("typmods").items().first().and_then(|n| self.number(n));
         match width {
-            Some(width) if pads => self.bounded("a cast", inner.max(positive(width))),
+            Some(width) if pads => bounded("a cast", inner.max(positive(width))),
             _ => Ok(inner),
         }
     }
@@ -173,7 +173,7 @@ impl Estimate<'_> {
         let size = self.children(node)?;
         if node.get("name").names().last() == Some(&"||") {
             self.grows.set(true);
-            return self.bounded("||", size);
+            return bounded("||", size);
         }
         Ok(size)
     }
@@ -269,21 +269,12 @@ impl Estimate<'_> {
             "array_agg" | "string_agg" | "json_agg" | "jsonb_agg" | "json_object_agg"
             | "jsonb_object_agg" | "xmlagg" => {
                 self.gather(all);
-                return Ok(all.max(TYPICAL).min(MOST));
+                return Ok(all.clamp(TYPICAL, MOST));
             }
             _ => return Ok(all),
         };
         self.grows.set(true);
-        self.bounded(name, grown)
-    }
-
-    fn bounded(&self, what: &str, size: u64) -> Result<u64, ToolError> {
-        if size > MOST {
-            return refuse(format!(
-                "{what} would make a value of more than 1 MiB; make it shorter"
-            ));
-        }
-        Ok(size)
+        bounded(name, grown)
     }
 
     /// How often something is repeated, which must be bounded by the statement itself.
@@ -410,6 +401,13 @@ impl Estimate<'_> {
             _ => None,
         }
     }
+}
+
+fn bounded(what: &str, size: u64) -> Result<u64, ToolError> {
+    if size > MOST {
+        return refuse(format!("{what} would make a value of more than 1 MiB; make it shorter"));
+    }
+    Ok(size)
 }
 
 /// A row of VALUES.

@@ -161,7 +161,7 @@ pub(super) fn objection_within(function: &Function, rules: &Rules) -> Option<Str
     if is_allowed(function, rules) {
         return None;
     }
-    volatile(function).or_else(|| own(function))
+    volatile(function).or_else(|| reaching(function))
 }
 
 /// Whether the operator named it as harmless.
@@ -182,16 +182,20 @@ fn volatile(function: &Function) -> Option<String> {
 
 /// Of a function that came with an extension or that somebody wrote.
 fn own(function: &Function) -> Option<String> {
-    let name = function.name.as_str();
-    if let Some(extension) = &function.extension {
-        let runs_text = RUNS_TEXT.iter().any(|known| name.starts_with(known));
-        return (runs_text || REACHING_EXTENSIONS.contains(&extension.as_str())).then(|| {
-            format!("of extension {extension} runs text as SQL or reaches out of the database")
-        });
-    }
-    let is_compiled = matches!(function.language.as_str(), "c" | "internal");
-    (!function.is_trusted && !is_compiled)
-        .then(|| format!("is written in {}, which may do anything", function.language))
+    let is_legible = matches!(function.language.as_str(), "c" | "internal" | "sql" | "plpgsql");
+    reaching(function).or_else(|| {
+        (!is_legible && function.extension.is_none())
+            .then(|| format!("is written in {}, which is not looked into", function.language))
+    })
+}
+
+/// Of an extension's function that does more than compute.
+fn reaching(function: &Function) -> Option<String> {
+    let extension = function.extension.as_deref()?;
+    let runs_text = RUNS_TEXT.iter().any(|known| function.name.starts_with(known));
+    (runs_text || REACHING_EXTENSIONS.contains(&extension)).then(|| {
+        format!("of extension {extension} runs text as SQL or reaches out of the database")
+    })
 }
 
 /// Of PostgreSQL's own functions.

@@ -130,7 +130,7 @@ impl Walk {
             "AExpr" => self.expression(node)?,
             "SubLink" => self.operator(node.get("oper_name"), "=")?,
             "SortBy" if !node.get("use_op").is_nothing() => {
-                self.operator(node.get("use_op"), "<")?
+                self.operator(node.get("use_op"), "<")?;
             }
             "CaseExpr" | "JoinExpr" => self.implied("="),
             "CteCycleClause" => self.implied("<>"),
@@ -139,7 +139,8 @@ impl Walk {
                 .found
                 .params
                 .push(Placeholder { number: node.place("number"), place: node.place("location") }),
-            "RangeFunction" | "RangeSubselect" | "RangeTableFunc" | "JsonTable" => self.alias(node),
+            kind if kind.starts_with("Json") => self.json(node),
+            "RangeFunction" | "RangeSubselect" | "RangeTableFunc" => self.alias(node),
             _ => {}
         }
         self.children(node)
@@ -239,6 +240,34 @@ impl Walk {
             constant,
         });
         Ok(())
+    }
+
+    /// What is syntax to this grammar is a call of a function to servers before it.
+    fn json(&mut self, node: &Node) {
+        let names: &[&str] = match node.kind {
+            "JsonScalarExpr" => &["json_scalar"],
+            "JsonParseExpr" => &["json"],
+            "JsonSerializeExpr" => &["json_serialize"],
+            "JsonFuncExpr" => &["json_exists", "json_query", "json_value"],
+            "JsonObjectConstructor" => &["json_object"],
+            "JsonArrayConstructor" | "JsonArrayQueryConstructor" => &["json_array"],
+            "JsonObjectAgg" => &["json_objectagg"],
+            "JsonArrayAgg" => &["json_arrayagg"],
+            "JsonTable" => {
+                self.alias(node);
+                &["json_table"]
+            }
+            _ => &[],
+        };
+        for name in names {
+            self.found.functions.push(Call {
+                name: (None, (*name).to_owned()),
+                arguments: None,
+                is_variadic: false,
+                is_syntax: true,
+                constant: None,
+            });
+        }
     }
 
     fn column(&mut self, node: &Node) {

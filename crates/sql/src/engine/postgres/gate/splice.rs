@@ -10,7 +10,7 @@ use super::mentions::{LongColumn, Placeholder, RelationMention};
 use crate::engine::Param;
 
 /// Text that takes the place of other text.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Edit {
     pub(super) start: usize,
     pub(super) end: usize,
@@ -31,7 +31,8 @@ impl Source<'_> {
         end: usize,
         mut edits: Vec<Edit>,
     ) -> Result<String, ToolError> {
-        edits.sort_by_key(|edit| edit.start);
+        edits.sort();
+        edits.dedup();
         let lost = || ToolError::internal("an edit of a statement is out of place");
         let mut sql = String::with_capacity(end.saturating_sub(start) + 64);
         let mut at = start;

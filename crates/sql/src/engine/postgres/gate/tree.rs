@@ -164,7 +164,7 @@ struct Items {
 struct Fields {
     inside: Serializer,
     kind: &'static str,
-    fields: Vec<(&'static str, Tree)>,
+    read: Vec<(&'static str, Tree)>,
 }
 
 impl ser::SerializeSeq for Items {
@@ -192,16 +192,16 @@ impl ser::SerializeStruct for Fields {
     ) -> Result<(), Unreadable> {
         let tree = value.serialize(self.inside)?;
         if !tree.is_nothing() {
-            self.fields.push((key, tree));
+            self.read.push((key, tree));
         }
         Ok(())
     }
 
     fn end(mut self) -> Result<Tree, Unreadable> {
         if self.kind == "Node" {
-            return Ok(self.fields.pop().map_or(Tree::Nothing, |(_, tree)| tree));
+            return Ok(self.read.pop().map_or(Tree::Nothing, |(_, tree)| tree));
         }
-        Ok(Tree::Node(Node { kind: self.kind, fields: self.fields }))
+        Ok(Tree::Node(Node { kind: self.kind, fields: self.read }))
     }
 }
 
@@ -320,7 +320,7 @@ impl ser::Serializer for Serializer {
         Err(Unreadable::Strange)
     }
     fn serialize_struct(self, kind: &'static str, _: usize) -> Result<Fields, Unreadable> {
-        Ok(Fields { inside: self.below()?, kind, fields: Vec::new() })
+        Ok(Fields { inside: self.below()?, kind, read: Vec::new() })
     }
     fn serialize_struct_variant(
         self,

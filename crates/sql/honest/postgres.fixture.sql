@@ -1,0 +1,53 @@
+-- A small database in the shapes of TPC-H and TPC-DS, the same every time, and what else honest
+-- questions are asked of.
+CREATE TABLE region (r_regionkey int PRIMARY KEY, r_name text);
+INSERT INTO region VALUES (0, 'AFRICA'), (1, 'AMERICA'), (2, 'ASIA'), (3, 'EUROPE'), (4, 'MIDDLE EAST');
+CREATE TABLE nation (n_nationkey int PRIMARY KEY, n_name text, n_regionkey int REFERENCES region);
+INSERT INTO nation SELECT n, (ARRAY['ALGERIA','BRAZIL','CHINA','FRANCE','IRAN','KENYA','CANADA','INDIA','GERMANY','IRAQ','EGYPT','PERU','JAPAN','RUSSIA','JORDAN'])[n + 1], n % 5 FROM generate_series(0, 14) n;
+CREATE TABLE supplier (s_suppkey int PRIMARY KEY, s_name text, s_nationkey int REFERENCES nation, s_acctbal numeric(15,2), s_comment text);
+INSERT INTO supplier SELECT n, 'Supplier#' || lpad(n::text, 9, '0'), n * 7 % 15, (n * 7919 % 999999) / 100.0 - 999, CASE WHEN n % 9 = 0 THEN 'has Customer Complaints' ELSE 'carefully ironic' END FROM generate_series(1, 40) n;
+CREATE TABLE part (p_partkey int PRIMARY KEY, p_name text, p_mfgr text, p_brand text, p_type text, p_size int, p_container text, p_retailprice numeric(15,2));
+INSERT INTO part SELECT n, (ARRAY['green','blue','red','forest','ivory'])[n % 5 + 1] || ' ' || (ARRAY['linen','puff','smoke'])[n % 3 + 1], 'Manufacturer#' || n % 5 + 1, 'Brand#' || n % 5 + 1 || n % 4 + 1, (ARRAY['PROMO','STANDARD','ECONOMY','MEDIUM'])[n % 4 + 1] || ' ' || (ARRAY['BRASS','STEEL','TIN'])[n % 3 + 1], n * 13 % 50 + 1, (ARRAY['SM BOX','MED BAG','LG CASE'])[n % 3 + 1], 900 + n * 1.01 FROM generate_series(1, 120) n;
+CREATE TABLE partsupp (ps_partkey int REFERENCES part, ps_suppkey int REFERENCES supplier, ps_availqty int, ps_supplycost numeric(15,2), PRIMARY KEY (ps_partkey, ps_suppkey));
+INSERT INTO partsupp SELECT p, (p + k * 11) % 40 + 1, (p * 31 + k * 17) % 9999 + 1, (p * 101 + k * 37) % 100000 / 100.0 + 1 FROM generate_series(1, 120) p, generate_series(0, 3) k;
+CREATE TABLE customer (c_custkey int PRIMARY KEY, c_name text, c_nationkey int REFERENCES nation, c_acctbal numeric(15,2), c_mktsegment text, c_phone text);
+INSERT INTO customer SELECT n, 'Customer#' || lpad(n::text, 9, '0'), n * 3 % 15, (n * 6271 % 1099999) / 100.0 - 999, (ARRAY['BUILDING','AUTOMOBILE','MACHINERY','HOUSEHOLD','FURNITURE'])[n % 5 + 1], (10 + n % 25) || '-' || lpad((n * 37 % 1000)::text, 3, '0') FROM generate_series(1, 150) n;
+CREATE TYPE priority AS ENUM ('1-URGENT', '2-HIGH', '3-MEDIUM', '4-LOW');
+CREATE TABLE orders (o_orderkey int PRIMARY KEY, o_custkey int REFERENCES customer, o_orderstatus char(1), o_totalprice numeric(15,2), o_orderdate date, o_orderpriority priority, o_shippriority int, o_comment text);
+INSERT INTO orders SELECT n, n * 7 % 100 + 1, (ARRAY['F','O','P'])[n % 3 + 1], (n * 15485863::bigint % 40000000) / 100.0 + 900, date '1992-01-01' + n * 11 % 2400, (ARRAY['1-URGENT','2-HIGH','3-MEDIUM','4-LOW'])[n % 4 + 1]::priority, 0, CASE WHEN n % 13 = 0 THEN 'special packages requests' ELSE 'quick deposits' END FROM generate_series(1, 600) n;
+CREATE TABLE lineitem (l_orderkey int REFERENCES orders, l_partkey int, l_suppkey int, l_linenumber int, l_quantity numeric(15,2), l_extendedprice numeric(15,2), l_discount numeric(15,2), l_tax numeric(15,2), l_returnflag char(1), l_linestatus char(1), l_shipdate date, l_commitdate date, l_receiptdate date, l_shipmode text, l_shipinstruct text, PRIMARY KEY (l_orderkey, l_linenumber));
+INSERT INTO lineitem SELECT o, (o * 17 + k * 29) % 120 + 1, ((o * 17 + k * 29) % 120 + 1 + k % 4 * 11) % 40 + 1, k, (o * 3 + k * 7) % 50 + 1, ((o * 104729 + k * 1299709) % 9000000) / 100.0 + 100, (o + k) % 11 / 100.0, (o * k) % 9 / 100.0, (ARRAY['A','N','R'])[(o + k) % 3 + 1], (ARRAY['F','O'])[(o * k) % 2 + 1], date '1992-01-01' + o * 11 % 2400 + k * 13, date '1992-01-01' + o * 11 % 2400 + 40, date '1992-01-01' + o * 11 % 2400 + k * 13 + o % 20, (ARRAY['MAIL','SHIP','AIR','RAIL','TRUCK','REG AIR'])[(o + k) % 6 + 1], (ARRAY['DELIVER IN PERSON','NONE'])[k % 2 + 1] FROM generate_series(1, 600) o, generate_series(1, 4) k WHERE k <= o % 4 + 1;
+CREATE INDEX ON lineitem (l_partkey);
+CREATE INDEX ON orders (o_custkey);
+
+CREATE TABLE date_dim (d_date_sk int PRIMARY KEY, d_date date, d_year int, d_moy int, d_dow int, d_qoy int);
+INSERT INTO date_dim SELECT n, date '2000-01-01' + n, extract(year FROM date '2000-01-01' + n), extract(month FROM date '2000-01-01' + n), extract(dow FROM date '2000-01-01' + n), extract(quarter FROM date '2000-01-01' + n) FROM generate_series(0, 1095) n;
+CREATE TABLE item (i_item_sk int PRIMARY KEY, i_brand text, i_category text, i_class text, i_current_price numeric(7,2));
+INSERT INTO item SELECT n, 'brand ' || n % 7, (ARRAY['Books','Home','Music','Sports'])[n % 4 + 1], 'class ' || n % 5, n * 1.37 + 0.5 FROM generate_series(1, 60) n;
+CREATE TABLE store (s_store_sk int PRIMARY KEY, s_store_name text, s_state text);
+INSERT INTO store SELECT n, 'store ' || n, (ARRAY['TN','CA','NY'])[n % 3 + 1] FROM generate_series(1, 6) n;
+CREATE TABLE store_sales (ss_sold_date_sk int, ss_item_sk int, ss_store_sk int, ss_customer_sk int, ss_ticket_number int, ss_quantity int, ss_sales_price numeric(7,2), ss_net_profit numeric(7,2));
+INSERT INTO store_sales SELECT n * 7 % 1096, n % 60 + 1, CASE WHEN n % 50 = 0 THEN NULL ELSE n % 6 + 1 END, n % 80, n / 3, n % 20 + 1, (n * 37 % 10000) / 100.0, (n * 53 % 20000) / 100.0 - 100 FROM generate_series(1, 3000) n;
+CREATE TABLE store_returns (sr_item_sk int, sr_ticket_number int, sr_return_amt numeric(7,2), sr_returned_date_sk int);
+INSERT INTO store_returns SELECT ss_item_sk, ss_ticket_number, ss_sales_price / 2, ss_sold_date_sk + 9 FROM store_sales WHERE ss_ticket_number % 11 = 0;
+
+CREATE TABLE events (id int PRIMARY KEY, at timestamptz, kind text, body jsonb, tags text[], seconds interval, span tstzrange, address inet, token uuid, raw bytea, ratio float8, place point);
+INSERT INTO events SELECT n, timestamptz '2026-03-28 20:00:00+00' + n * interval '37 minutes', (ARRAY['open','close','error'])[n % 3 + 1], jsonb_build_object('n', n, 'user', jsonb_build_object('name', 'u' || n % 5, 'age', 20 + n % 40), 'items', jsonb_build_array(n, n * 2, 'x' || n)), ARRAY['t' || n % 4, 't' || n % 7], n * interval '1 hour 7 seconds', tstzrange('2026-03-28 20:00+00'::timestamptz + n * interval '1 hour', '2026-03-28 20:00+00'::timestamptz + (n + 3) * interval '1 hour'), ('10.0.' || n % 256 || '.1/24')::inet, md5(n::text)::uuid, decode(md5(n::text), 'hex'), n / 7.0, point(n, n * 2) FROM generate_series(1, 100) n;
+INSERT INTO events (id, kind) VALUES (101, ''), (102, NULL);
+CREATE TABLE employees (id int PRIMARY KEY, name text, boss int, pay numeric);
+INSERT INTO employees SELECT n, 'e' || n, NULLIF(n / 3, 0), 1000 + n * 333.333 FROM generate_series(1, 30) n;
+CREATE TABLE articles (id int PRIMARY KEY, title text, body text);
+INSERT INTO articles VALUES (1, 'Databases', 'The quick brown fox reads a relational database, and indexes it.'), (2, 'Foxes', 'Foxes are quick; the brown ones are quickest.'), (3, 'Parental leave', 'Employees may take parental leave of twelve weeks.'), (4, 'Indexes', 'An index makes reading quick and writing slow.');
+CREATE FUNCTION net(gross numeric, rate numeric DEFAULT 0.19) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$ SELECT round(gross / (1 + rate), 2) $$;
+CREATE FUNCTION initials(words text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN (SELECT string_agg(left(w, 1), '') FROM unnest(string_to_array(words, ' ')) w); END $$;
+CREATE FUNCTION label(e employees) RETURNS text LANGUAGE sql STABLE AS $$ SELECT e.id || ': ' || e.name $$;
+CREATE FUNCTION add_up(a numeric, b numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(a, 0) + coalesce(b, 0) $$;
+CREATE AGGREGATE add_all(numeric) (SFUNC = add_up, STYPE = numeric);
+CREATE VIEW revenue AS SELECT l_suppkey AS supplier_no, sum(l_extendedprice * (1 - l_discount)) AS total_revenue FROM lineitem WHERE l_shipdate >= date '1996-01-01' AND l_shipdate < date '1996-04-01' GROUP BY l_suppkey;
+CREATE DOMAIN percent AS numeric CHECK (VALUE BETWEEN 0 AND 100);
+CREATE SCHEMA "Odd Schema";
+CREATE TABLE "Odd Schema"."Odd Table" ("Odd Column" int, "select" text);
+INSERT INTO "Odd Schema"."Odd Table" VALUES (1, 'a;b'), (2, '-- c');
+GRANT USAGE ON SCHEMA "Odd Schema" TO reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA "Odd Schema" TO reader;
+ANALYZE;
