@@ -40,8 +40,15 @@ async fn a_dropped_call_is_cancelled() {
     }
     let server = Arc::clone(&own);
     blocking(move || until_at(&server, &active("dropped"), "0")).await;
-    let log = std::fs::read_to_string(own.folder().join("log")).expect("a log");
-    assert!(log.contains("canceling statement due to user request"), "{log}");
+    let server = Arc::clone(&own);
+    blocking(move || {
+        let began = Instant::now();
+        let log = || std::fs::read_to_string(server.folder().join("log")).expect("a log");
+        while !log().contains("canceling statement due to user request") {
+            assert!(began.elapsed() < Duration::from_secs(10), "{}", log());
+        }
+    })
+    .await;
     assert_eq!(ask(&engine, "SELECT 1").await, "1", "and the next one runs");
     own.stop();
 }

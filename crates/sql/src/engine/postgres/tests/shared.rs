@@ -49,6 +49,7 @@ async fn a_call_leaves_nothing_behind() {
                  (SELECT count(*) FROM pg_listening_channels()), \
                  (SELECT count(*) FROM pg_prepared_statements WHERE statement !~ 'pg_catalog')";
     let before = ask(&engine, state).await;
+    assert_eq!(before, "␀|4MB|0|0|reader|0|0");
     for statement in [
         "SELECT set_config('app.x', 'mine', false), set_config('work_mem', '64kB', false)",
         "SELECT pg_advisory_lock(4711), locks()",
