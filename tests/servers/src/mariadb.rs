@@ -147,6 +147,10 @@ impl Mariadb {
             let mut child = spawn(&folder, port, &log);
             await_port(&mut child, port, &log);
         });
+        // It listens at the port before it does at the socket.
+        while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
+            std::thread::yield_now();
+        }
     }
 
     /// Stops it at once and starts it again.
@@ -182,7 +186,10 @@ fn initialize(folder: &Path) {
     }
     let script = folder.join("bootstrap.sql");
     std::fs::write(&script, sql).expect("a file");
-    std::fs::create_dir(folder.join("data")).expect("a folder");
+    // A server that starts removes what it takes for its own in the folder of temporary files.
+    for name in ["data", "temporary"] {
+        std::fs::create_dir(folder.join(name)).expect("a folder");
+    }
     let mut command = unprivileged(&program("mariadbd", PACKAGE, FOLDERS), folder);
     command
         .args([
@@ -192,6 +199,7 @@ fn initialize(folder: &Path) {
             "--innodb-log-file-size=16M",
         ])
         .arg(format!("--datadir={}", folder.join("data").display()))
+        .arg(format!("--tmpdir={}", folder.join("temporary").display()))
         .stdin(std::fs::File::open(script).expect("the file"));
     finish(command);
 }
@@ -201,6 +209,7 @@ fn spawn(folder: &Path, port: u16, log: &Path) -> Child {
     let path = |name: &str| folder.join(name).display().to_string();
     command.arg("--no-defaults").arg(format!("--datadir={}", path("data")));
     command.args([
+        format!("--tmpdir={}", path("temporary")),
         format!("--socket={}", path("socket")),
         format!("--pid-file={}", path("pid")),
         format!("--port={port}"),

@@ -1,0 +1,11 @@
+//! Tests on a real MariaDB.
+
+mod attacks;
+mod describing;
+mod ending;
+mod honest;
+mod rules;
+mod sample;
+mod types;
+mod vetting;
+mod world;
