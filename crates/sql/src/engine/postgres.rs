@@ -33,7 +33,7 @@ use gate::Admitted;
 use session::{Lease, Pool};
 
 /// How long what was found out about the credential counts for further connections.
-const VETTED: Duration = Duration::from_secs(60);
+const VETTED: Duration = Duration::from_mins(1);
 /// How much earlier than the call the statement ends, so that the server itself can say so and
 /// the connection is kept.
 const AHEAD: Duration = Duration::from_millis(50);
