@@ -53,8 +53,8 @@ impl Attack {
     }
 
     fn statement(&self, link: &str, bystander: i32) -> String {
-        let line = self.line.replace("{bystander}", &bystander.to_string());
-        unescape(&repeated(&line.replace("{link}", link)))
+        let text = self.line.replace("{bystander}", &bystander.to_string());
+        unescape(&repeated(&text.replace("{link}", link)))
     }
 
     /// The line as a table shows it.

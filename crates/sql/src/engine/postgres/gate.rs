@@ -6,7 +6,8 @@
 //! 2. The names are looked up in the database's catalogue as the server resolves them
 //!    (`admission`): functions and operators count by their volatility (`functions`), relations by
 //!    the rules (`relations`).
-//! 3. Masked relations and the types of parameters are written into the text (`splice`).
+//! 3. Masked relations, the types of parameters and guards of sizes are written into the text
+//!    (`splice`).
 //!
 //! What it does not see: which of several candidates of one name the server picks. All of them
 //! must be harmless.
@@ -112,7 +113,7 @@ async fn read(statement: &str, params: &[Param]) -> Result<Read, ToolError> {
             tokens.pop();
         }
         let (query, explain) = query(statement)?;
-        bounds::check(query, &params)?;
+        let guards = bounds::check(query, &params)?;
         let mentions = mentions::collect(query)?;
         let first = match statement.as_kind("ExplainStmt") {
             Some(explain) => behind_explain(explain, &tokens),
@@ -122,7 +123,10 @@ async fn read(statement: &str, params: &[Param]) -> Result<Read, ToolError> {
         let end = tokens.last().map(|token| token.end).unwrap_or_default();
         let source = Source { text: &text, tokens: &tokens };
         let bound = mentions.params.iter().map(|placeholder| source.bind(*placeholder, &params));
-        let edits = bound.collect::<Result<Vec<_>, _>>()?;
+        let mut edits = bound.collect::<Result<Vec<_>, _>>()?;
+        for guard in guards {
+            edits.extend(source.guard(guard)?);
+        }
         Ok(Read { text, tokens, start, end, explain, mentions, edits })
     })
     .await

@@ -66,7 +66,7 @@ fn engine() -> Postgres {
 }
 
 async fn answer(engine: &Postgres, statement: &str) -> Result<String, ToolError> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let mut lines = Lines::default();
     let run = Run { statement, params: &[], session: &[], skip: 0, cell: 20_000, deadline };
     engine.run(&run, &mut lines).await?;

@@ -6,7 +6,7 @@
 //! a statement has.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use contract::ToolError;
 use contract::error::Kind;
@@ -23,13 +23,27 @@ const TYPICAL: u64 = 64;
 /// How often a WITH RECURSIVE is taken to run, and the most levels of subqueries looked through.
 const LEVELS: usize = 40;
 
-/// Refuses what would make values of unreasonable size.
-pub(super) fn check(query: &Tree, params: &[Param]) -> Result<(), ToolError> {
+/// An argument that must be a small number while the statement runs, since its text does not say
+/// how large it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Guard {
+    /// Where the call begins.
+    pub(super) place: usize,
+    /// Which argument, from 0.
+    pub(super) argument: usize,
+}
+
+/// The most that a guarded argument can be: what a `smallint` holds.
+const GUARDED: u64 = 32_767;
+
+/// Refuses what would make values of unreasonable size; says what is to be guarded.
+pub(super) fn check(query: &Tree, params: &[Param]) -> Result<BTreeSet<Guard>, ToolError> {
     let mut estimate = Estimate {
         params,
         columns: HashMap::new(),
         next: RefCell::new(HashMap::new()),
         seen: RefCell::new(HashMap::new()),
+        guards: RefCell::new(BTreeSet::new()),
         grows: Cell::new(false),
         selects: Cell::new(0),
         is_recursive: Cell::new(false),
@@ -52,7 +66,7 @@ pub(super) fn check(query: &Tree, params: &[Param]) -> Result<(), ToolError> {
         let next = estimate.next.take();
         let levels = if estimate.is_recursive.get() { LEVELS } else { estimate.selects.get() };
         if !estimate.grows.get() || rounds >= levels.min(LEVELS) || next == estimate.columns {
-            return Ok(());
+            return Ok(estimate.guards.take());
         }
         estimate.columns = next;
         rounds += 1;
@@ -81,6 +95,7 @@ struct Estimate<'a> {
     next: RefCell<HashMap<String, u64>>,
     /// The sizes of this pass by the node's address, so that none is looked at twice.
     seen: RefCell<HashMap<*const Node, u64>>,
+    guards: RefCell<BTreeSet<Guard>>,
     /// Whether anything makes values longer at all.
     grows: Cell<bool>,
     selects: Cell<usize>,
@@ -254,10 +269,10 @@ impl Estimate<'_> {
         let all = self.children(node)?;
         let size = |at: usize| arguments.get(at).map_or(Ok(0), |argument| self.size(argument));
         let grown = match name {
-            "repeat" => size(0)?.saturating_mul(self.count(name, arguments.get(1))?),
-            "lpad" | "rpad" => self.count(name, arguments.get(1))?.saturating_mul(4),
+            "repeat" => size(0)?.saturating_mul(self.times(node, size(0)?)?),
+            "lpad" | "rpad" => self.times(node, 4)?.saturating_mul(4),
             "array_fill" => self.fill(arguments.get(1))?.saturating_mul(size(0)?.max(8)),
-            "replace" | "regexp_replace" => size(0)?.saturating_mul(size(2)?.max(1)).max(size(0)?),
+            "replace" | "regexp_replace" => replaced(size(0)?, size(2)?),
             "format" => self.format(arguments)?.saturating_add(all),
             "concat" | "concat_ws" | "array_cat" | "array_append" | "xmlconcat" | "overlay"
             | "textcat" | "byteacat" => all,
@@ -277,15 +292,20 @@ impl Estimate<'_> {
         bounded(name, grown)
     }
 
-    /// How often something is repeated, which must be bounded by the statement itself.
-    fn count(&self, name: &str, argument: Option<&Tree>) -> Result<u64, ToolError> {
-        match argument.and_then(|argument| self.number(argument)) {
-            Some(number) => Ok(positive(number)),
-            None => refuse(format!(
-                "{name}: how long the value gets must be a constant; write least(…, 1000) around \
-                 the length"
-            )),
+    /// How often something of so many bytes is repeated: a constant, or guarded at run time.
+    fn times(&self, call: &Node, size: u64) -> Result<u64, ToolError> {
+        let argument = call.get("args").items().get(1);
+        if let Some(number) = argument.and_then(|argument| self.number(argument)) {
+            return Ok(positive(number));
         }
+        if size.saturating_mul(GUARDED) > MOST {
+            return refuse(
+                "a long text is repeated as often as its rows say; write least(…, 1000) around \
+                 the number",
+            );
+        }
+        self.guards.borrow_mut().insert(Guard { place: call.place("location"), argument: 1 });
+        Ok(GUARDED)
     }
 
     fn fill(&self, dimensions: Option<&Tree>) -> Result<u64, ToolError> {
@@ -295,7 +315,10 @@ impl Estimate<'_> {
             return refuse("array_fill: write the lengths as ARRAY[…] of constants");
         }
         elements.iter().try_fold(1_u64, |product, element| {
-            Ok(product.saturating_mul(self.count("array_fill", Some(element))?))
+            let Some(number) = self.number(element) else {
+                return refuse("array_fill: the lengths must be constants");
+            };
+            Ok(product.saturating_mul(positive(number)))
         })
     }
 
@@ -408,6 +431,15 @@ fn bounded(what: &str, size: u64) -> Result<u64, ToolError> {
         return refuse(format!("{what} would make a value of more than 1 MiB; make it shorter"));
     }
     Ok(size)
+}
+
+/// What replacing may make of a text: short ones by short ones grow little, and by much only where
+/// every letter is replaced.
+fn replaced(text: u64, by: u64) -> u64 {
+    if text <= 4096 && by <= 256 {
+        return text.saturating_add(by.saturating_mul(16));
+    }
+    text.saturating_mul(by.max(1)).max(text)
 }
 
 /// A row of VALUES.

@@ -111,7 +111,8 @@ fn explain(error: pg_query::Error) -> ToolError {
             ToolError::invalid("the statement has a NUL byte, which PostgreSQL takes nowhere")
         }
         pg_query::Error::Parse(message) | pg_query::Error::Scan(message) => {
-            if message.contains("stack depth") || message.contains("nested too deeply") {
+            let is_deep = ["stack depth", "nested too deeply", "memory exhausted"];
+            if is_deep.iter().any(|sign| message.contains(sign)) {
                 return too_deep();
             }
             ToolError::invalid(format!("the statement is not valid SQL: {message}"))

@@ -5,6 +5,7 @@ use contract::ToolError;
 use contract::error::Kind;
 use pg_query::protobuf::Token;
 
+use super::bounds::Guard;
 use super::grammar::Lexeme;
 use super::mentions::{LongColumn, Placeholder, RelationMention};
 use crate::engine::Param;
@@ -67,10 +68,7 @@ impl Source<'_> {
         }
         let names = self.tokens.get(first..=last).unwrap_or_default();
         if names.is_empty() || names.iter().any(|lexeme| lexeme.is(Token::Uident)) {
-            return Err(ToolError::new(
-                Kind::Denied,
-                "write names of relations with masked columns without U&",
-            ));
+            return Err(ToolError::new(Kind::Denied, "write names without U& here"));
         }
         Ok(last)
     }
@@ -135,6 +133,31 @@ impl Source<'_> {
         }
     }
 
+    /// Makes an argument fail where it is no `smallint`; it is evaluated only once.
+    pub(super) fn guard(&self, guard: Guard) -> Result<[Edit; 2], ToolError> {
+        let lost = || ToolError::internal("an argument is out of place");
+        let open = self.end_of_name(self.token_at(guard.place)?)? + 1;
+        let (mut depth, mut argument, mut first) = (0_i32, 0, open + 1);
+        for at in open..self.tokens.len() {
+            let opens = self.is(at, Token::Ascii40) || self.is(at, Token::Ascii91);
+            let closes = self.is(at, Token::Ascii41) || self.is(at, Token::Ascii93);
+            depth += i32::from(opens) - i32::from(closes);
+            let is_end = depth == 0 || (depth == 1 && self.is(at, Token::Ascii44));
+            if !is_end {
+                continue;
+            }
+            if argument == guard.argument {
+                let place = |index: usize| self.tokens.get(index).copied().ok_or_else(lost);
+                let (start, end) = (place(first)?.start, place(at - 1)?.end);
+                let edit = |place, text: &str| Edit { start: place, end: place, text: text.into() };
+                return Ok([edit(start, "("), edit(end, ")::pg_catalog.int2")]);
+            }
+            argument += 1;
+            first = at + 1;
+        }
+        Err(lost())
+    }
+
     /// Gives a parameter, which is bound as text, the type of its value.
     pub(super) fn bind(
         &self,
@@ -157,6 +180,11 @@ impl Source<'_> {
             Param::Null => "NULL".to_owned(),
             Param::Text(_) => format!("({bound})"),
             Param::Bool(_) => format!("({bound}::pg_catalog.bool)"),
+            // As a constant in the text: bigint only where it must be, since `date + bigint` and
+            // `repeat(text, bigint)` do not exist.
+            Param::Integer(number) if i32::try_from(*number).is_ok() => {
+                format!("({bound}::pg_catalog.int4)")
+            }
             Param::Integer(_) => format!("({bound}::pg_catalog.int8)"),
             Param::Number(_) => format!("({bound}::pg_catalog.numeric)"),
         };

@@ -175,6 +175,8 @@ async fn parameters_have_the_types_of_their_values() {
     let text = |value: &str| Param::Text(value.to_owned());
     for (statement, params, expected) in [
         ("SELECT $1 + 1 AS n", vec![Param::Integer(41)], r#"[{"n":42}]"#),
+        ("SELECT $1 + 1 AS n", vec![Param::Integer(1 << 40)], r#"[{"n":1099511627777}]"#),
+        ("SELECT date '2026-01-31' + $1 AS d", vec![Param::Integer(1)], r#"[{"d":"2026-02-01"}]"#),
         ("SELECT $1 * 2 AS n", vec![Param::Number("0.1".into())], r#"[{"n":0.2}]"#),
         ("SELECT NOT $1 AS b", vec![Param::Bool(true)], r#"[{"b":false}]"#),
         ("SELECT $1 || $2 AS t", vec![text("a'b"), text("; --")], r#"[{"t":"a'b; --"}]"#),
@@ -229,7 +231,8 @@ async fn refusals_say_what_would_be_allowed() {
         ("DELETE FROM customers", "denied: DELETE changes data"),
         ("SELECT pg_sleep(1)", "denied: function pg_catalog.pg_sleep is volatile"),
         ("SELECT unmarked()", "what the operator lists under functions"),
-        ("SELECT repeat('x', id) FROM orders", "write least(…, 1000) around"),
+        ("SELECT repeat(repeat('x', 99), id) FROM orders", "write least(…, 1000) around"),
+        ("SELECT repeat('x', id * 9999) FROM orders", "smallint out of range"),
         ("SELECT * FROM pg_authid", "such as pg_class or information_schema.columns"),
         ("SHOW TimeZone", "current_setting('TimeZone')"),
     ] {
@@ -251,6 +254,24 @@ async fn a_column_is_no_function_of_its_name() {
     check("SELECT o.total FROM orders o", &none, "denied: .total may call").await;
     check("SELECT s.total FROM sums s, (SELECT o.total FROM orders o) x", &none, "denied: ").await;
     check("SELECT (s).total FROM sums s", &none, "denied: ").await;
+}
+
+#[tokio::test]
+async fn what_rows_say_is_guarded() {
+    let none = Rules::default();
+    for (statement, expected) in [
+        ("SELECT repeat('ab', id) AS t FROM orders", r#"[{"t":"ababababababab"}]"#),
+        ("SELECT lpad('', (id - 4) * customer, '- ') AS t FROM orders", r#"[{"t":"- -"}]"#),
+        ("SELECT pg_catalog.repeat ( /* a */ concat('x', ')'), id-(5) ) AS t FROM orders", "x)x)"),
+        ("SELECT repeat('a', (SELECT count(*) FROM orders)::int) AS t", r#"[{"t":"a"}]"#),
+        ("SELECT rpad(repeat('a', id), 9, '.') AS t FROM orders", r#"[{"t":"aaaaaaa.."}]"#),
+        ("SELECT repeat('a', (ARRAY[1, id])[2]) AS t FROM orders", "aaaaaaa"),
+    ] {
+        check(statement, &none, expected).await;
+    }
+    let params = [Param::Integer(3)];
+    let answer = answer("SELECT repeat('x', $1) AS t", &params, &none).await;
+    assert_eq!(answer.as_deref(), Ok(r#"[{"t":"xxx"}]"#));
 }
 
 #[tokio::test]
