@@ -52,7 +52,7 @@ impl Postgres {
     /// Reads the settings; connects to nothing.
     pub(crate) fn new(setup: Setup) -> Result<Self, StartError> {
         let servers = connect::Servers::new(&setup)?;
-        let pool = Pool::new(servers, setup.connections, setup.layers.session);
+        let pool = Pool::new(servers, setup.connections, setup.layers);
         Ok(Self {
             setup,
             pool,

@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::cancel;
 use super::connect::{Opened, Servers};
 use super::errors::Fault;
+use crate::engine::Layers;
 
 /// How long a connection is used: after that a changed role, address or certificate is seen.
 const AGE: Duration = Duration::from_mins(30);
@@ -29,9 +30,14 @@ const IDLE: Duration = Duration::from_mins(5);
 /// How long cleaning may take before the connection is thrown away.
 const CLEANING: Duration = Duration::from_secs(5);
 
-/// Ends the transaction and everything else that could outlive it.
-const CLEAN: &str = "ROLLBACK; CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
-     SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+/// Ends the transaction, and with it whatever one query behind a cursor can leave: settings and
+/// roles, cursors, subscriptions. Only advisory locks outlive it. RESET ALL is for what nobody
+/// thought of.
+const CLEAN: &str = "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all(); RESET ALL";
+
+/// The same after statements that may have ended the transaction themselves, and after failures.
+const CLEAN_ALL: &str = "ROLLBACK; CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; \
+     UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
 /// The sessions of one database.
 pub(crate) struct Pool {
@@ -40,8 +46,8 @@ pub(crate) struct Pool {
     permits: Arc<Semaphore>,
     connections: u32,
     idle: Mutex<Vec<Session>>,
-    /// Whether sessions are cleaned: the session layer.
-    is_cleaned: bool,
+    /// What cleans a session; nothing without the session layer.
+    clean: Option<&'static str>,
 }
 
 /// An open session.
@@ -65,13 +71,14 @@ impl From<Opened> for Session {
 }
 
 impl Pool {
-    pub(crate) fn new(servers: Servers, connections: u32, is_cleaned: bool) -> Arc<Self> {
+    pub(crate) fn new(servers: Servers, connections: u32, layers: Layers) -> Arc<Self> {
+        let clean = if layers.engine { CLEAN } else { CLEAN_ALL };
         Arc::new(Self {
             servers,
             permits: Arc::new(Semaphore::new(connections as usize)),
             connections,
             idle: Mutex::new(Vec::new()),
-            is_cleaned,
+            clean: layers.session.then_some(clean),
         })
     }
 
@@ -192,8 +199,8 @@ impl Lease {
     /// the next call, or nobody, waits for it.
     pub(crate) fn finish(mut self) {
         let Some(mut session) = self.session.take() else { return };
-        if self.pool.is_cleaned {
-            post(&mut session.connection, CLEAN);
+        if let Some(clean) = self.pool.clean {
+            post(&mut session.connection, clean);
             if session.connection.should_flush() {
                 // It did not fit into the socket's buffer: wait for it, in the background.
                 self.session = Some(session);
@@ -209,7 +216,7 @@ impl Lease {
         let (Some(mut session), permit) = (self.session.take(), self.permit.take()) else { return };
         let pool = Arc::clone(&self.pool);
         spawn(async move {
-            let cleaning = session.connection.execute(sqlx::raw_sql(CLEAN));
+            let cleaning = session.connection.execute(sqlx::raw_sql(CLEAN_ALL));
             let outcome = tokio::time::timeout(CLEANING, cleaning).await;
             if matches!(outcome, Ok(Ok(_))) {
                 pool.keep(session);
