@@ -36,4 +36,4 @@ pub use cli::main;
 pub use launcher::Launcher;
 
 /// The servers of the product: one line each.
-pub const SERVERS: &[Launcher] = &[Launcher::of::<docs::Docs>()];
+pub const SERVERS: &[Launcher] = &[Launcher::of::<docs::Docs>(), Launcher::of::<sql::Sql>()];
