@@ -20,7 +20,7 @@ use facts::{Function, Pointer, Relation, Taint, TaintedType};
 /// How long an answer is believed.
 const LIFETIME: Duration = Duration::from_secs(30);
 /// The most answers of each kind that are kept.
-const MOST: usize = 2_000;
+const MOST: usize = 500;
 
 /// A name, with the schema where it is written.
 pub(crate) type Name = (Option<String>, String);

@@ -4,8 +4,8 @@
 //!    made of kinds of nodes that are known to be harmless (`kinds`), of values of reasonable
 //!    size (`bounds`). What it names is collected (`mentions`).
 //! 2. The names are looked up in the database's catalogue as the server resolves them
-//!    (`admission`): functions and operators count by their volatility (`functions`), relations by
-//!    the rules (`relations`).
+//!    (`admission`): functions and operators count by their volatility (`functions`) and by what
+//!    is in them (`bodies`), relations by the rules (`relations`).
 //! 3. Masked relations, the types of parameters and guards of sizes are written into the text
 //!    (`splice`).
 //!
@@ -13,6 +13,7 @@
 //! must be harmless.
 
 mod admission;
+mod bodies;
 mod bounds;
 mod functions;
 mod grammar;

@@ -1,23 +1,18 @@
 //! Looks up what a statement names, and refuses what may do more than read.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contract::ToolError;
 use contract::error::Kind;
-use pg_query::protobuf::Token;
 use sqlx::PgConnection;
 
-use super::functions::{is_allowed, is_restricted, objection, objection_within};
+use super::functions::{is_restricted, objection, objection_within};
 use super::mentions::{Call, Mentions, Name, Notation};
-use super::{failed, grammar, relations};
+use super::{failed, relations};
 use crate::engine::Rules;
 use crate::engine::postgres::catalogue::Catalogue;
 use crate::engine::postgres::catalogue::facts::{Function, Pointer, Relation, Taint};
 use crate::settings::Mask;
-
-/// How far functions are followed that functions call.
-const DEEPEST: usize = 4;
 
 /// One statement's look-ups.
 pub(super) struct Request<'a> {
@@ -134,7 +129,10 @@ impl Request<'_> {
     }
 
     /// The functions that pointers point to.
-    async fn pointed(&mut self, pointers: &[Pointer]) -> Result<Vec<Function>, ToolError> {
+    pub(super) async fn pointed(
+        &mut self,
+        pointers: &[Pointer],
+    ) -> Result<Vec<Function>, ToolError> {
         if pointers.is_empty() {
             return Ok(Vec::new());
         }
@@ -218,58 +216,6 @@ impl Request<'_> {
         Ok(ToolError::invalid(format!("there is no function {name}.{hint}")))
     }
 
-    /// Why a function may not be called for what is in it: the parts of an aggregate, and the
-    /// text of a function in SQL or PL/pgSQL, whose maker may have called it stable in error.
-    async fn within(&mut self, function: &Function) -> Result<Option<String>, ToolError> {
-        if !function.is_own || is_allowed(function, self.rules) {
-            return Ok(None);
-        }
-        let mut seen: BTreeSet<i64> = BTreeSet::new();
-        let mut level = vec![function.clone()];
-        for depth in 0..DEEPEST {
-            let mut names: BTreeSet<String> = BTreeSet::new();
-            let mut next = Vec::new();
-            for function in &level {
-                if !seen.insert(function.oid) {
-                    continue;
-                }
-                next.extend(self.pointed(function.parts.as_deref().unwrap_or_default()).await?);
-                let body = body(function).await?;
-                if body.runs_text {
-                    return Ok(Some(format!("runs text as SQL (EXECUTE in {})", function.title())));
-                }
-                if body.reads && is_restricted(self.rules) {
-                    return Ok(Some(format!(
-                        "reads tables by itself ({}), of which some are hidden",
-                        function.title()
-                    )));
-                }
-                names.extend(body.calls);
-                names.extend(function.default_calls.iter().flatten().cloned());
-            }
-            let wanted: Vec<Name> =
-                names.into_iter().map(|name| (Some("*".to_owned()), name)).collect();
-            for candidates in self.memory.functions(self.conn, &wanted).await? {
-                next.extend(candidates.iter().cloned());
-            }
-            for inner in &next {
-                let reason = objection_within(inner, self.rules).or_else(|| {
-                    (inner.is_definer && inner.is_own && !is_allowed(inner, self.rules))
-                        .then(|| "runs with its owner's rights".to_owned())
-                });
-                if let Some(reason) = reason {
-                    return Ok(Some(format!("calls {}, which {reason}", inner.title())));
-                }
-            }
-            next.retain(|inner| inner.is_own && inner.extension.is_none());
-            if next.is_empty() || depth + 1 == DEEPEST {
-                break;
-            }
-            level = next;
-        }
-        Ok(None)
-    }
-
     /// `v.name` is a function where v has no column of that name.
     async fn notations(
         &mut self,
@@ -290,7 +236,11 @@ impl Request<'_> {
             if let Some(tainted) = taint.by_name(None, &notation.name) {
                 return denied(cast_refusal(&tainted.schema, &tainted.name));
             }
-            for function in candidates.iter().filter(|function| function.can_take(Some(1), false)) {
+            let is_row = is_row(notation, mentions);
+            let fitting = candidates.iter().filter(|function| {
+                function.can_take(Some(1), false) && (!is_row || takes_any_row(function))
+            });
+            for function in fitting {
                 let reason = match objection(function, self.rules, None) {
                     Some(reason) => Some(reason),
                     None => self.within(function).await?,
@@ -442,11 +392,40 @@ fn refusal(function: &Function, reason: &str, fitting: &[&Function]) -> String {
     message
 }
 
+/// Whether what stands before the dot is certainly a row of no table: of a subquery.
+fn is_row(notation: &Notation, mentions: &Mentions) -> bool {
+    let is_table = |of: &String| {
+        mentions
+            .relations
+            .iter()
+            .any(|mention| mention.alias.as_ref().unwrap_or(&mention.name.1) == of)
+    };
+    notation.of.as_ref().is_some_and(|of| {
+        !mentions.has_unnamed
+            && mentions.query_aliases.contains(of)
+            && !mentions.function_aliases.contains(of)
+            && !is_table(of)
+    })
+}
+
+/// Whether a function takes rows of any type: `record`, `anyelement`, `anynonarray`, `"any"`,
+/// `anycompatible` and `anycompatiblenonarray`, alone or as what VARIADIC repeats.
+fn takes_any_row(function: &Function) -> bool {
+    function.is_variadic
+        || function
+            .takes
+            .first()
+            .is_none_or(|first| matches!(first, 2249 | 2283 | 2776 | 2276 | 5077 | 5079))
+}
+
 /// Whether a notation is certainly a column: what stands before the dot is only ever a table of
 /// the statement, and each such table has the column.
 fn is_column(notation: &Notation, mentions: &Mentions, found: &[Arc<Option<Relation>>]) -> bool {
     let Some(of) = &notation.of else { return false };
-    if mentions.has_unnamed || mentions.other_aliases.contains(of) {
+    if mentions.has_unnamed
+        || mentions.function_aliases.contains(of)
+        || mentions.query_aliases.contains(of)
+    {
         return false;
     }
     let mut meant = mentions
@@ -461,44 +440,4 @@ fn is_column(notation: &Notation, mentions: &Mentions, found: &[Arc<Option<Relat
                 relation.columns().iter().any(|column| column.name == notation.name)
             })
         })
-}
-
-/// What the text of a function does, as far as its words tell.
-#[derive(Default)]
-struct Body {
-    runs_text: bool,
-    reads: bool,
-    calls: Vec<String>,
-}
-
-async fn body(function: &Function) -> Result<Body, ToolError> {
-    if function.extension.is_some() {
-        return Ok(Body::default());
-    }
-    if let Some(tree) = &function.tree {
-        let calls = tree.calls.clone().unwrap_or_default();
-        return Ok(Body { runs_text: false, reads: tree.reads, calls });
-    }
-    let Some(text) = function.body.clone() else { return Ok(Body::default()) };
-    let is_procedural = function.language == "plpgsql";
-    grammar::on_its_thread(move || {
-        let tokens = grammar::tokens(&text);
-        let mut body = Body::default();
-        for (at, token) in tokens.iter().enumerate() {
-            body.runs_text |= is_procedural && token.is(Token::Execute);
-            body.reads |= token.is(Token::From) || token.is(Token::Join) || token.is(Token::Table);
-            let is_call = tokens.get(at + 1).is_some_and(|next| next.is(Token::Ascii40));
-            if let (true, Some(name)) = (is_call, text.get(token.start..token.end)) {
-                let name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
-                    Some(quoted) => quoted.replace("\"\"", "\""),
-                    None => name.to_lowercase(),
-                };
-                if name.starts_with(|first: char| first.is_alphabetic() || first == '_') {
-                    body.calls.push(name);
-                }
-            }
-        }
-        Ok(body)
-    })
-    .await
 }

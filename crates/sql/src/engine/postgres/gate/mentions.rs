@@ -23,8 +23,10 @@ pub(super) struct Mentions {
     pub(super) params: Vec<Placeholder>,
     /// Columns written with a schema: `public.customers.email`.
     pub(super) long_columns: Vec<LongColumn>,
-    /// Names in FROM that are no tables: functions, subqueries, WITH queries.
-    pub(super) other_aliases: BTreeSet<String>,
+    /// Names in FROM of functions, which may stand for values of any type.
+    pub(super) function_aliases: BTreeSet<String>,
+    /// Names in FROM of subqueries and WITH queries, which stand for rows.
+    pub(super) query_aliases: BTreeSet<String>,
     /// Something in FROM has a name that is not among them.
     pub(super) has_unnamed: bool,
 }
@@ -187,7 +189,7 @@ impl Walk {
         }
         let alias = node.get("alias").node().map(|alias| alias.text("aliasname").to_owned());
         if schema.is_empty() && self.scope.iter().any(|query| query == name) {
-            self.found.other_aliases.insert(alias.unwrap_or_else(|| name.to_owned()));
+            self.found.query_aliases.insert(alias.unwrap_or_else(|| name.to_owned()));
             return Ok(());
         }
         let schema = (!schema.is_empty()).then(|| schema.to_owned());
@@ -344,14 +346,18 @@ impl Walk {
 
     fn alias(&mut self, node: &Node) {
         if let Some(alias) = node.get("alias").node() {
-            self.found.other_aliases.insert(alias.text("aliasname").to_owned());
+            let aliases = match node.kind {
+                "RangeSubselect" => &mut self.found.query_aliases,
+                _ => &mut self.found.function_aliases,
+            };
+            aliases.insert(alias.text("aliasname").to_owned());
             return;
         }
         // A function without an alias is called by its own name.
         for function in node.get("functions").items() {
             let call = function.items().first().and_then(|call| call.as_kind("FuncCall"));
             match call.and_then(|call| call.get("funcname").names().pop()) {
-                Some(name) => drop(self.found.other_aliases.insert(name.to_owned())),
+                Some(name) => drop(self.found.function_aliases.insert(name.to_owned())),
                 None => self.found.has_unnamed = true,
             }
         }

@@ -22,6 +22,7 @@ const FIXTURE: &str = "
     CREATE VIEW customer_list AS SELECT id, email FROM customers;
     CREATE FUNCTION unmarked() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 8; END';
     CREATE FUNCTION total(orders) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+    CREATE FUNCTION anything(anyelement) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
     CREATE TABLE sums (total int);
     INSERT INTO sums VALUES (3);
     CREATE FUNCTION count_customers() RETURNS bigint LANGUAGE sql STABLE
@@ -254,6 +255,11 @@ async fn a_column_is_no_function_of_its_name() {
     check("SELECT o.total FROM orders o", &none, "denied: .total may call").await;
     check("SELECT s.total FROM sums s, (SELECT o.total FROM orders o) x", &none, "denied: ").await;
     check("SELECT (s).total FROM sums s", &none, "denied: ").await;
+    check("WITH q AS (SELECT 4 AS total) SELECT q.total FROM q", &none, r#"[{"total":4}]"#).await;
+    check("SELECT q.total FROM (SELECT 4) AS q(total)", &none, r#"[{"total":4}]"#).await;
+    check("SELECT q.anything FROM (SELECT 4) AS q(x)", &none, "denied: .anything may").await;
+    check("SELECT q.total FROM orders q, (SELECT q.total FROM (SELECT 4) q(x)) y", &none, "denied")
+        .await;
 }
 
 #[tokio::test]
