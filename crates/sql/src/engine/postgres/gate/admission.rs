@@ -408,14 +408,14 @@ fn is_row(notation: &Notation, mentions: &Mentions) -> bool {
     })
 }
 
-/// Whether a function takes rows of any type: `record`, `anyelement`, `anynonarray`, `"any"`,
-/// `anycompatible` and `anycompatiblenonarray`, alone or as what VARIADIC repeats.
+/// Whether a function may take a row: of any type (`record`, `anyelement`, `anynonarray`, `"any"`,
+/// `anycompatible` and `anycompatiblenonarray`, alone or as what VARIADIC repeats), or of a type
+/// that somebody made, to which rows are coerced.
 fn takes_any_row(function: &Function) -> bool {
     function.is_variadic
-        || function
-            .takes
-            .first()
-            .is_none_or(|first| matches!(first, 2249 | 2283 | 2776 | 2276 | 5077 | 5079))
+        || function.takes.first().is_none_or(|first| {
+            *first >= 16_384 || matches!(first, 2249 | 2283 | 2776 | 2276 | 5077 | 5079)
+        })
 }
 
 /// Whether a notation is certainly a column: what stands before the dot is only ever a table of

@@ -23,6 +23,7 @@ const FIXTURE: &str = "
     CREATE FUNCTION unmarked() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 8; END';
     CREATE FUNCTION total(orders) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
     CREATE FUNCTION anything(anyelement) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+    CREATE FUNCTION half(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
     CREATE TABLE sums (total int);
     INSERT INTO sums VALUES (3);
     CREATE FUNCTION count_customers() RETURNS bigint LANGUAGE sql STABLE
@@ -255,8 +256,10 @@ async fn a_column_is_no_function_of_its_name() {
     check("SELECT o.total FROM orders o", &none, "denied: .total may call").await;
     check("SELECT s.total FROM sums s, (SELECT o.total FROM orders o) x", &none, "denied: ").await;
     check("SELECT (s).total FROM sums s", &none, "denied: ").await;
-    check("WITH q AS (SELECT 4 AS total) SELECT q.total FROM q", &none, r#"[{"total":4}]"#).await;
-    check("SELECT q.total FROM (SELECT 4) AS q(total)", &none, r#"[{"total":4}]"#).await;
+    check("WITH q AS (SELECT 4 AS half) SELECT q.half FROM q", &none, r#"[{"half":4}]"#).await;
+    check("SELECT q.half FROM (SELECT 4) AS q(half)", &none, r#"[{"half":4}]"#).await;
+    check("SELECT q.half FROM generate_series(1, 2) AS q(x)", &none, "denied: .half may").await;
+    check("SELECT q.total FROM (SELECT * FROM orders) q", &none, "denied: .total may").await;
     check("SELECT q.anything FROM (SELECT 4) AS q(x)", &none, "denied: .anything may").await;
     check("SELECT q.total FROM orders q, (SELECT q.total FROM (SELECT 4) q(x)) y", &none, "denied")
         .await;
