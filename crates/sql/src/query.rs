@@ -39,8 +39,7 @@ pub(crate) struct Query;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// Optional where there is one.
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(max = 40))]
     database: Option<String>,
     #[schemars(length(min = 1, max = 20_000))]
     statement: String,
@@ -50,10 +49,10 @@ pub(crate) struct Args {
     /// Rows; 100 if absent.
     #[schemars(range(min = 1, max = 10_000))]
     limit: Option<u32>,
-    #[schemars(length(min = 1, max = 400))]
+    #[schemars(length(max = 400))]
     cursor: Option<String>,
     format: Option<Format>,
-    /// Keeps all rows for sql_result.
+    /// All rows, for sql_result.
     save: Option<FileFormat>,
 }
 

@@ -12,7 +12,7 @@ pub(crate) use csv::field;
 
 use crate::engine::{Cell, Column, Kind, Sink};
 
-/// How rows are written.
+// How rows are written. No doc comment: it would be sent with the schema.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {

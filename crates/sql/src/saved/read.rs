@@ -25,7 +25,7 @@ use crate::database::TARGET;
 pub(crate) const CONTRACT: Contract = Contract {
     name: "sql_result",
     title: "Read a saved result",
-    purpose: "Reads rows that sql_query saved.",
+    purpose: "Rows that sql_query saved.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(600),
@@ -45,9 +45,9 @@ pub(crate) struct Read;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(max = 200))]
     uri: String,
-    #[schemars(length(min = 1, max = 400))]
+    #[schemars(length(max = 400))]
     cursor: Option<String>,
     /// As one file.
     whole: Option<bool>,
