@@ -47,8 +47,7 @@ pub(super) fn translate(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
                 open.pop();
                 put(Token::RParen);
             }
-            (_, "MOD") if !is_call => put(Token::Mod),
-            (_, "MOD") if operates(before) => put(Token::Mod),
+            (_, "MOD") if !is_call || operates(before) => put(Token::Mod),
             (_, "DISTINCTROW") => put(Token::make_keyword("DISTINCT")),
             (_, "SOUNDS") if next.is_some_and(|next| self::word(next) == "LIKE") => {}
             (_, unit) if UNITS.contains(&unit) => put(Token::make_keyword("HOUR")),
