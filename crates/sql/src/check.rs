@@ -18,15 +18,13 @@ use self::expectation::{Expectation, is_true};
 use crate::Sql;
 use crate::database::{Ask, TARGET};
 use crate::engine::{Cell, Column, Kind, Sink};
-use crate::param::{Scalar, params};
 use crate::writer::{Format, Writer};
 
 /// Checks expectations.
 pub(crate) const CONTRACT: Contract = Contract {
     name: "sql_check",
     title: "Check data",
-    purpose: "Whether the result of a statement is as expected, with the first rows as evidence. \
-              `true` looks at the first column of every row, `value` at that of the only row.",
+    purpose: "Whether data are as expected, with evidence.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(300),
@@ -50,14 +48,12 @@ pub(crate) struct Check;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(max = 40))]
     database: Option<String>,
-    #[schemars(length(min = 1, max = 20_000))]
+    #[schemars(length(max = 20_000))]
     statement: String,
-    #[schemars(length(max = 50))]
-    params: Option<Vec<Scalar>>,
-    /// `empty`, `not_empty`, `true`, `rows 1..10`, `value >= 9.99`.
-    #[schemars(length(min = 1, max = 500))]
+    /// `empty`, `not_empty`, `rows 1..10`; first column: `value >= 9.99`, `true` in all rows.
+    #[schemars(length(max = 500))]
     expect: String,
 }
 
@@ -83,10 +79,9 @@ impl Tool for Check {
     async fn call(server: &Sql, ctx: &Ctx, args: Args) -> Result<Record<Verdict>, ToolError> {
         let database = server.databases.named(ctx, args.database.as_deref())?;
         let expectation = Expectation::parse(&args.expect)?;
-        let params = params(args.params);
         let is_value = matches!(expectation, Expectation::Value { .. });
         let cell = if is_value { COMPARED } else { SHOWN };
-        let ask = Ask { statement: &args.statement, params: &params, skip: 0, cell };
+        let ask = Ask { statement: &args.statement, params: &[], skip: 0, cell };
         let mut judge = Judge::new(expectation);
         database.run(ctx, ask, &mut judge).await?;
         Ok(Record(judge.verdict(&format!("sql://{}", database.id))))

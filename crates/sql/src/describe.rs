@@ -35,8 +35,8 @@ use crate::words;
 pub(crate) const CONTRACT: Contract = Contract {
     name: "sql_schema",
     title: "Describe databases",
-    purpose: "Lists databases or the tables of one; columns of tables by `pattern` or `words`; \
-              keys, indexes, comments and enums of chosen `tables`.",
+    purpose: "Tables of a database; columns by `pattern` or `words`; keys, comments, enums of \
+              `tables`.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(300),
@@ -60,16 +60,16 @@ pub(crate) struct Describe;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(max = 40))]
     database: Option<String>,
-    /// Like `order*` or `sales.*`; `*` is everything.
-    #[schemars(length(min = 1, max = 200))]
+    /// `order*`, `sales.*`, `*`.
+    #[schemars(length(max = 200))]
     pattern: Option<String>,
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(max = 200))]
     words: Option<String>,
-    #[schemars(length(min = 1, max = 20), inner(length(min = 1, max = 200)))]
+    #[schemars(length(max = 20), inner(length(max = 200)))]
     tables: Option<Vec<String>>,
-    #[schemars(length(min = 1, max = 400))]
+    #[schemars(length(max = 400))]
     cursor: Option<String>,
 }
 
@@ -189,15 +189,14 @@ impl Page<'_> {
     /// All columns of a small database, the names of the tables of a large one.
     fn overview(&self) -> Text {
         let tables = &self.schema.tables;
-        let lines = || tables.iter().map(|table| line::of(self.schema, table) + "\n");
+        let line = |table: &Table| line::of(self.schema, table);
         let mut size = 0;
-        let is_small = lines().all(|line| {
-            size += line.len();
+        let is_small = tables.iter().all(|table| {
+            size += line(table).len() + 1;
             size <= SMALL
         });
         if is_small {
-            let hint = "keys, indexes, comments: `tables`";
-            return self.lines(lines().collect(), tables.len(), hint);
+            return self.lines(tables, line, "keys, indexes, comments: `tables`");
         }
         let entries = overview::entries(self.schema);
         let largest = overview::largest(self.schema).unwrap_or_default();
@@ -219,8 +218,7 @@ impl Page<'_> {
         if tables.is_empty() {
             return Err(unknown(self.schema, &self.database.id, pattern));
         }
-        let lines = tables.iter().map(|table| line::of(self.schema, table) + "\n").collect();
-        Ok(self.lines(lines, tables.len(), line::LEGEND))
+        Ok(self.lines(&tables, |table| line::of(self.schema, table), ""))
     }
 
     fn words(&self, words: &str) -> Result<Text, ToolError> {
@@ -245,7 +243,6 @@ impl Page<'_> {
             if let Some(comment) = table.comment.as_deref().filter(|text| !text.is_empty()) {
                 let _ = write!(line, " -- {}", detail::clip(comment, 100));
             }
-            line.push('\n');
             Some(line)
         };
         let lines: Vec<String> = found.iter().take(HITS).filter_map(line).collect();
@@ -253,8 +250,7 @@ impl Page<'_> {
             Some(more @ 1..) => format!("{more} more fit less well; all columns: `tables`"),
             _ => "all columns: `tables`".to_owned(),
         };
-        let total = lines.len();
-        Ok(self.lines(lines, total, &hint))
+        Ok(self.lines(&lines, Clone::clone, &hint))
     }
 
     fn tables(&self, wanted: &[String]) -> Result<Text, ToolError> {
@@ -271,15 +267,16 @@ impl Page<'_> {
         Ok(self.text(text, trailer))
     }
 
-    /// Tables, one a line.
-    fn lines(&self, lines: Vec<String>, total: usize, hint: &str) -> Text {
-        let (text, shown) =
-            fit(&lines, self.from, self.room(), |text, _, line| text.push_str(line));
-        let is_last = self.from + shown >= lines.len();
+    /// Tables, one a line; lines are written as far as there is room.
+    fn lines<T>(&self, tables: &[T], line: impl Fn(&T) -> String, hint: &str) -> Text {
+        let (text, shown) = fit(tables, self.from, self.room(), |text, _, table| {
+            text.push_str(&line(table));
+            text.push('\n');
+        });
+        let (is_last, total) = (self.from + shown >= tables.len(), tables.len());
         let trailer = self.trailer("tables", self.from, shown, total, shown, is_last);
-        let legend = if hint == line::LEGEND { "" } else { line::LEGEND };
-        let hint = if legend.is_empty() { hint.to_owned() } else { format!("{legend}; {hint}") };
-        self.text(text, format!("{trailer}; {hint}"))
+        let hint = if hint.is_empty() { String::new() } else { format!("; {hint}") };
+        self.text(text, format!("{trailer}; {}{hint}", line::LEGEND))
     }
 
     /// Which of how many are shown, and how to go on.

@@ -19,8 +19,8 @@ use crate::param::{Scalar, params};
 /// Explains statements.
 pub(crate) const CONTRACT: Contract = Contract {
     name: "sql_explain",
-    title: "Explain a statement",
-    purpose: "Shows how a statement would run, its cost, and what makes it slow.",
+    title: "Explain SQL",
+    purpose: "A statement's plan, cost, and what makes it slow.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(120),
@@ -38,14 +38,13 @@ pub(crate) struct Explain;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(max = 40))]
     database: Option<String>,
-    #[schemars(length(min = 1, max = 20_000))]
+    #[schemars(length(max = 20_000))]
     statement: String,
     #[schemars(length(max = 50))]
     params: Option<Vec<Scalar>>,
-    /// Run it, too, and time it.
-    #[serde(default)]
+    /// Run it.
     analyze: Option<bool>,
 }
 

@@ -290,8 +290,8 @@ mod tests {
 
     #[test]
     fn two_hundred_tables_are_few_tokens() {
-        // 240 o200k tokens of 965 bytes; the bound counts 3.9 bytes a token.
+        // 231 o200k tokens: words with a space before them are mostly one token.
         let text = text(&large());
-        assert!(text.len() * 10 / 39 <= 400, "{} bytes: {text}", text.len());
+        assert!(text.len() <= 1_900, "{} bytes: {text}", text.len());
     }
 }

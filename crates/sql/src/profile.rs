@@ -17,9 +17,8 @@ use self::statement::{Measure, SAMPLE, Source};
 use crate::Sql;
 use crate::database::{Ask, Database, TARGET};
 use crate::describe;
-use crate::engine::{Column, Param};
+use crate::engine::Column;
 use crate::overview::short;
-use crate::param::{Scalar, params};
 use crate::rows::Rows;
 use crate::schema::TableKind;
 
@@ -27,8 +26,7 @@ use crate::schema::TableKind;
 pub(crate) const CONTRACT: Contract = Contract {
     name: "sql_profile",
     title: "Profile data",
-    purpose: "Summarises the columns of a table or of a statement's result: NULLs, distinct \
-              values, range, mean, lengths, most frequent values.",
+    purpose: "NULLs, distinct values, range, mean, lengths, top values of a table or result.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(60),
@@ -52,15 +50,13 @@ pub(crate) struct Profile;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(max = 40))]
     database: Option<String>,
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(max = 200))]
     table: Option<String>,
-    #[schemars(length(min = 1, max = 20_000))]
+    #[schemars(length(max = 20_000))]
     statement: Option<String>,
-    #[schemars(length(max = 50))]
-    params: Option<Vec<Scalar>>,
-    #[schemars(length(min = 1, max = COLUMNS), inner(length(min = 1, max = 200)))]
+    #[schemars(length(max = COLUMNS), inner(length(max = 200)))]
     columns: Option<Vec<String>>,
 }
 
@@ -76,11 +72,7 @@ impl Tool for Profile {
 
     async fn call(server: &Sql, ctx: &Ctx, args: Args) -> Result<Table, ToolError> {
         let database = server.databases.named(ctx, args.database.as_deref())?;
-        let params = params(args.params);
         let ways = match (&args.table, &args.statement) {
-            (Some(_), None) if !params.is_empty() => {
-                return Err(ToolError::invalid("`params` belong to a `statement`."));
-            }
             (Some(table), None) => of_table(database, ctx, table).await?,
             (None, Some(statement)) => {
                 let statement = statement::bare(statement).to_owned();
@@ -88,7 +80,7 @@ impl Tool for Profile {
             }
             _ => return Err(ToolError::invalid("give either `table` or `statement`.")),
         };
-        let look = Look { database, ctx, params: &params };
+        let look = Look { database, ctx };
         let (measured, columns) = look.columns(ways).await?;
         let places = chosen(&columns, args.columns.as_deref())?;
         let statement = &measured.statement;
@@ -128,7 +120,9 @@ async fn of_table(
 
 /// The places of the columns that are wanted: the first ones, if none is named.
 fn chosen(columns: &[Column], wanted: Option<&[String]>) -> Result<Vec<usize>, ToolError> {
-    let Some(wanted) = wanted else { return Ok((0..columns.len().min(COLUMNS)).collect()) };
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
+        return Ok((0..columns.len().min(COLUMNS)).collect());
+    };
     let mut places = Vec::new();
     for name in wanted {
         let exact = columns.iter().position(|column| column.name == *name);
@@ -160,7 +154,6 @@ fn is_refused(error: &ToolError) -> bool {
 struct Look<'a> {
     database: &'a Database,
     ctx: &'a Ctx,
-    params: &'a [Param],
 }
 
 /// What was found out about each column, by its place.
@@ -174,7 +167,7 @@ struct Figures {
 impl Look<'_> {
     async fn rows(&self, statement: &str, most: usize) -> Result<Rows, ToolError> {
         let mut rows = Rows::new(most);
-        let ask = Ask { statement, params: self.params, skip: 0, cell: CELL };
+        let ask = Ask { statement, params: &[], skip: 0, cell: CELL };
         self.database.run(self.ctx, ask, &mut rows).await?;
         Ok(rows)
     }
@@ -301,7 +294,8 @@ impl Figures {
         };
         vec![
             Some(column.name.clone()),
-            Some(column.type_name.clone()),
+            // What SQLite says of a column that is computed.
+            Some(column.type_name.clone()).filter(|name| !name.eq_ignore_ascii_case("null")),
             Some(self.rows.saturating_sub(present).to_string()),
             text(Measure::Distinct),
             text(Measure::Least),

@@ -156,3 +156,21 @@ fn probe(source: &Source, launcher: &Launcher) -> anyhow::Result<Result<attempts
     }
     Ok(Ok(serde_json::from_slice(&output.stdout).context("the answer of the other process")?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_weighed_by_the_operator_and_a_fault_is_not() {
+        let check = |weight, is_well| {
+            let finding = Finding { weight, what: String::new(), remedy: String::new() };
+            let (held, tried) = (String::new(), Vec::new());
+            let patient = Patient { name: "x", held, tried, findings: vec![finding] };
+            assert_eq!(patient.is_well(), is_well, "{weight:?}");
+        };
+        check(Weight::Note, true);
+        check(Weight::Warning, true);
+        check(Weight::Fault, false);
+    }
+}

@@ -169,7 +169,7 @@ mod tests {
         let text = |wanted: &str| unknown(&sample(), "shop", wanted).text();
         assert_eq!(
             text("oders"),
-            "not_found: no table `oders` in shop; nearest: crm.orders, orders, order_items."
+            "not_found: no table `oders` in shop; nearest: crm.orders, orders."
         );
         assert_eq!(
             text("zzz"),

@@ -36,7 +36,7 @@ async fn check(schema: Schema, args: Value, expected: &str) {
 
 #[tokio::test]
 async fn a_small_database_is_described_at_once() {
-    let expected = "<sql://shop/schema>\norders(id bigint#, note text)\ntotals view(sum numeric)\n\
+    let expected = "<sql://shop/schema>\norders(id bigint#,note text)\ntotals view(sum numeric)\n\
         tables 1-2 of 2; # primary key, ! not null, > references, ~ masked; keys, indexes, \
         comments: `tables`";
     check(shop(), json!({}), expected).await;
@@ -79,10 +79,10 @@ async fn a_database_that_does_not_answer_is_listed_all_the_same() {
 
 #[tokio::test]
 async fn tables_are_found_by_pattern_words_and_name() {
-    let text = "<sql://shop/schema>\norders(id bigint#, note text)\ntables 1-1 of 1; # primary \
+    let text = "<sql://shop/schema>\norders(id bigint#,note text)\ntables 1-1 of 1; # primary \
                 key, ! not null, > references, ~ masked";
     check(shop(), json!({"pattern": "ord*"}), text).await;
-    let text = "<sql://shop/schema>\norders(note text, +1) -- what people bought\ntables 1-1 of \
+    let text = "<sql://shop/schema>\norders(note text,+1) -- what people bought\ntables 1-1 of \
                 1; # primary key, ! not null, > references, ~ masked; all columns: `tables`";
     check(shop(), json!({"words": "note people"}), text).await;
     let text = "<sql://shop/schema>\norders table, ~30k rows -- what people bought\n  id bigint \
@@ -122,8 +122,9 @@ async fn pages(sql: &Sql, mut args: Value) -> (String, usize) {
 #[tokio::test]
 async fn two_hundred_tables_are_within_their_budgets() {
     let sql = sql(&["shop"], large());
+    // Words with a space before them have about seven bytes a token, not 3.9.
     let (text, tokens) = pages(&sql, json!({})).await;
-    assert!(tokens <= 450, "{tokens} tokens: {text}");
+    assert!(tokens <= 540, "{tokens} tokens: {text}");
     assert!(text.contains("analytics_{accounts addresses campaigns"), "{text}");
     assert!(text.contains("\nlargest: support_warehouses ~48M, "), "{text}");
     let (text, tokens) = pages(&sql, json!({"pattern": "*"})).await;

@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn names_say_it_in_many_spellings_and_languages() {
         check("email", Some(Kind::Email));
-        check("customer_e_mail_address", None);
+        check("customer_e_mail_address", Some(Kind::Email));
         check("CustomerEmail", Some(Kind::Email));
         check("work_email_address", Some(Kind::Email));
         check("téléphone", Some(Kind::Phone));
