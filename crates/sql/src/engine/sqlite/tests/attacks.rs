@@ -106,7 +106,7 @@ async fn inside(engine: &Sqlite) -> String {
         (SELECT soft_heap_limit FROM pragma_soft_heap_limit), \
         (SELECT group_concat(name) FROM pragma_database_list), \
         (SELECT count(*) FROM temp.sqlite_schema), last_insert_rowid(), total_changes(), 'a' LIKE 'A'";
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(3);
     let work = engine.pool.start(deadline, |connection| {
         Ok(connection.handle.trusted(|handle| {
             let (statement, _) = handle.prepare(STATE).expect("a statement");
