@@ -189,8 +189,12 @@ async fn through(world: &mut World, user: &str, layers: Layers) -> Vec<String> {
         let after = world.look();
         let what = if after == before { read } else { Some("changes something") };
         let Some(what) = what else { continue };
-        let shown: String = statement.chars().take(80).collect::<String>().replace('\n', "\\n");
-        found.push(format!("{class}: {shown}: {what}").replace(&world.bystander, "{bystander}"));
+        let shown = statement
+            .replace('\n', "\\n")
+            .replace(&world.folder.display().to_string(), "{tmp}")
+            .replace(&world.bystander, "{bystander}");
+        let shown: String = shown.chars().take(80).collect();
+        found.push(format!("{class}: {shown}: {what}"));
         if after != before {
             eprintln!("{statement}: {}", difference(&before, &after));
             world.fill();
@@ -251,8 +255,7 @@ async fn nothing_gets_through_and_single_layers_hold() {
         let found = through(&mut world, user, layers).await;
         let _ = writeln!(table, "# {name}: {}", found.len());
         for line in found {
-            let _ =
-                writeln!(table, "{}", line.replace(&world.folder.display().to_string(), "{tmp}"));
+            let _ = writeln!(table, "{line}");
         }
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/attacks/mysql.layers.txt");
