@@ -97,7 +97,7 @@ fn the_same_question_has_the_same_answer_on_every_engine() {
     assert!(!errors.contains(postgres::PASSWORD), "{errors}");
     let calls = folder.calls("sql");
     assert_eq!(calls.len(), 3 * 3 + 2, "every call leaves a record");
-    assert_eq!(calls[0]["target"]["kind"], "database", "{}", calls[0]);
+    assert_eq!(calls[0]["target"], "database:pg", "{}", calls[0]);
 }
 
 #[test]
