@@ -69,11 +69,7 @@ pub(super) fn run(
 }
 
 /// Opens the server in here, so that it reaches no more than it would, and asks what it finds.
-fn findings(
-    checked: &Checked,
-    launcher: &Launcher,
-    folder: &Path,
-) -> anyhow::Result<Vec<Finding>> {
+fn findings(checked: &Checked, launcher: &Launcher, folder: &Path) -> anyhow::Result<Vec<Finding>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match assemble::inspect(&checked.config, launcher, folder).await {
