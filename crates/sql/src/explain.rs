@@ -24,7 +24,7 @@ pub(crate) const CONTRACT: Contract = Contract {
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(120),
-    timeout: Duration::from_secs(60),
+    timeout: Duration::from_mins(1),
     size: Size::tokens(4_000),
     verified_by: None,
 };

@@ -207,7 +207,7 @@ fn suspicion(column: &TableColumn, rows: &Rows) -> Option<(Kind, Why)> {
     let place = rows.columns.iter().position(|one| one.name == column.name);
     let values: Vec<&str> = place
         .into_iter()
-        .flat_map(|place| rows.rows.iter().filter_map(move |row| row.get(place)?.as_deref()))
+        .flat_map(|place| rows.taken.iter().filter_map(move |row| row.get(place)?.as_deref()))
         .filter(|value| !value.trim().is_empty())
         .collect();
     if let Some((kind, hits)) = values::of(&values) {

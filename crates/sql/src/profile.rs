@@ -30,7 +30,7 @@ pub(crate) const CONTRACT: Contract = Contract {
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(60),
-    timeout: Duration::from_secs(60),
+    timeout: Duration::from_mins(1),
     size: Size::tokens(5_000),
     verified_by: None,
 };
@@ -190,7 +190,7 @@ impl Look<'_> {
         let mut figures = Figures::default();
         for chunk in places.chunks(CHUNK) {
             let measuring = source.measuring(chunk);
-            let rows = self.rows(&measuring.statement, 1).await?.rows;
+            let rows = self.rows(&measuring.statement, 1).await?.taken;
             let mut values = rows.into_iter().next().unwrap_or_default().into_iter();
             let count = values.next().flatten().and_then(|count| count.parse().ok());
             figures.rows = count.unwrap_or_default();
@@ -202,7 +202,7 @@ impl Look<'_> {
                 chunk.iter().copied().filter(|&place| figures.repeats(place, &source)).collect();
             if !repeating.is_empty() {
                 let most = repeating.len() * statement::TOP;
-                let rows = self.rows(&source.top(&repeating), most).await?.rows;
+                let rows = self.rows(&source.top(&repeating), most).await?.taken;
                 figures.take_top(rows);
             }
         }

@@ -11,7 +11,7 @@ pub(crate) struct Rows {
     /// The columns of the result.
     pub(crate) columns: Vec<Column>,
     /// The rows; what was cut off a value is shown as `…`.
-    pub(crate) rows: Vec<Vec<Option<String>>>,
+    pub(crate) taken: Vec<Vec<Option<String>>>,
 }
 
 impl Rows {
@@ -28,7 +28,7 @@ impl Sink for Rows {
     }
 
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<bool, ToolError> {
-        if self.rows.len() >= self.most {
+        if self.taken.len() >= self.most {
             return Ok(false);
         }
         let value = |cell: &Cell<'_>| match cell {
@@ -36,12 +36,12 @@ impl Sink for Rows {
             Cell::Text { text, cut: 0 } => Some((*text).to_owned()),
             Cell::Text { text, .. } => Some(format!("{text}…")),
         };
-        self.rows.push(cells.iter().map(value).collect());
+        self.taken.push(cells.iter().map(value).collect());
         Ok(true)
     }
 
     fn appetite(&self) -> u64 {
-        u64::try_from(self.most - self.rows.len()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.most - self.taken.len()).unwrap_or(u64::MAX).max(1)
     }
 }
 
@@ -53,8 +53,8 @@ mod tests {
     fn the_first_rows_are_taken_with_their_nulls_and_cuts() {
         let mut rows = Rows::new(1);
         let cells = [Cell::Null, Cell::Text { text: "", cut: 0 }, Cell::Text { text: "a", cut: 9 }];
-        assert_eq!(rows.row(&cells).expect("taken"), true);
-        assert_eq!(rows.row(&cells).expect("not taken"), false);
-        assert_eq!(rows.rows, [[None, Some(String::new()), Some("a…".to_owned())]]);
+        assert!(rows.row(&cells).expect("taken"));
+        assert!(!rows.row(&cells).expect("not taken"));
+        assert_eq!(rows.taken, [[None, Some(String::new()), Some("a…".to_owned())]]);
     }
 }

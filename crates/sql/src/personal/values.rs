@@ -25,9 +25,12 @@ pub(super) fn of(values: &[&str]) -> Option<(Kind, usize)> {
         .or_else(|| births(values).map(|hits| (Kind::Birth, hits)))
 }
 
+/// Whether a value is of a kind.
+type Check = fn(&str) -> bool;
+
 /// What a value is, how to see it, and the least share of values in per cent. A checksum of one
 /// digit lets a tenth of all numbers pass: hence the large shares.
-const CHECKS: [(Kind, fn(&str) -> bool, usize); 6] = [
+const CHECKS: [(Kind, Check, usize); 6] = [
     (Kind::Email, is_email, 60),
     (Kind::Bank, is_iban, 60),
     (Kind::Card, is_card, 80),

@@ -188,6 +188,7 @@ pub(crate) fn has_top(column: &Column) -> bool {
 }
 
 /// What can be asked of a type.
+#[expect(clippy::struct_excessive_bools, reason = "each answers another question")]
 struct Traits {
     /// Values can be told apart.
     is_comparable: bool,
