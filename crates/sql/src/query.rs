@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[schemars(length(max = 400))]
     cursor: Option<String>,
     format: Option<Format>,
-    /// All rows, for sql_result.
+    /// All rows, for `sql_result`.
     save: Option<FileFormat>,
 }
 

@@ -39,7 +39,7 @@ const BLOCK: u64 = 4_096;
 /// What a result needs to be worth beginning.
 const LEAST: u64 = 1 << 20;
 /// How long nobody looks after a partial file without a lock: it may just have been made.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 /// How often a caller hears how far the work is.
 const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -97,7 +97,6 @@ pub(crate) struct Results {
 }
 
 /// A saved result, as a list shows it.
-#[cfg_attr(not(test), expect(dead_code, reason = "listed once a list of resources knows who asks"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Saved {
     pub(crate) address: Address,
@@ -112,7 +111,7 @@ impl Results {
         };
         Self {
             folder: state.join("results"),
-            keep: Duration::from_secs(60 * u64::from(keep.unwrap_or(60))),
+            keep: Duration::from_mins(u64::from(keep.unwrap_or(60))),
             rows: settings.rows.unwrap_or(1_000_000),
             bytes: bytes(settings.megabytes, 100),
             total: bytes(settings.total_megabytes, 1_000),
@@ -209,9 +208,10 @@ impl Results {
     pub(crate) fn sweep(&self, now: SystemTime) {
         for (folder, _) in entries(&self.folder) {
             for (path, found) in entries(&folder) {
-                let is_over = match partial::is_partial(&path) {
-                    true => is_older(&found, FRESH, now) && partial::is_abandoned(&path),
-                    false => is_older(&found, self.keep, now),
+                let is_over = if partial::is_partial(&path) {
+                    is_older(&found, FRESH, now) && partial::is_abandoned(&path)
+                } else {
+                    is_older(&found, self.keep, now)
                 };
                 if is_over {
                     let _ = fs::remove_file(&path);
@@ -260,7 +260,7 @@ impl Drop for Room<'_> {
 /// Sweeps every few minutes for as long as the results are there.
 pub(crate) fn keep_sweeping(results: &Arc<Results>) {
     let weak = Arc::downgrade(results);
-    let every = (results.keep / 4).clamp(Duration::from_secs(15), Duration::from_secs(600));
+    let every = (results.keep / 4).clamp(Duration::from_secs(15), Duration::from_mins(10));
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(every);
         loop {
@@ -289,7 +289,7 @@ fn digits(number: u64) -> String {
     let plain = number.to_string();
     let mut out = String::new();
     for (index, digit) in plain.chars().enumerate() {
-        if index > 0 && (plain.len() - index) % 3 == 0 {
+        if index > 0 && (plain.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -252,9 +252,13 @@ pub struct ParamSettings {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum ParamKind {
+    /// Any text.
     Text,
+    /// A whole number.
     Integer,
+    /// A number.
     Number,
+    /// True or false.
     Bool,
     /// `2026-11-22`.
     Date,

@@ -83,7 +83,8 @@ impl Fake {
             self.fetched.lock().expect("no panic").push(batch);
             for number in next..self.rows.min(next + batch) {
                 let values = (self.row)(number);
-                let cells: Vec<Cell<'_>> = values.iter().map(|value| cell(value, run)).collect();
+                let cells: Vec<Cell<'_>> =
+                    values.iter().map(|value| cell(value.as_ref(), run)).collect();
                 if !sink.row(&cells)? {
                     return Ok(true);
                 }
@@ -94,7 +95,7 @@ impl Fake {
     }
 }
 
-fn cell<'a>(value: &'a Option<String>, run: &Run<'_>) -> Cell<'a> {
+fn cell<'a>(value: Option<&'a String>, run: &Run<'_>) -> Cell<'a> {
     let Some(text) = value else { return Cell::Null };
     let kept = &text[..text.floor_char_boundary(run.cell.min(text.len()))];
     Cell::Text { text: kept, cut: u64::try_from(text.len() - kept.len()).expect("a length") }

@@ -161,7 +161,7 @@ impl Writer {
 }
 
 /// A value as it is shown: at most `widest` bytes of it, and a mark that counts the others.
-fn shown<'a>(text: &'a str, cut: u64, widest: usize) -> (std::borrow::Cow<'a, str>, bool) {
+fn shown(text: &str, cut: u64, widest: usize) -> (std::borrow::Cow<'_, str>, bool) {
     let kept = &text[..text.floor_char_boundary(widest.min(text.len()))];
     let missing = cut + u64::try_from(text.len() - kept.len()).unwrap_or(u64::MAX);
     let kept = visible(kept);

@@ -64,7 +64,7 @@ async fn turns_are_given_in_the_order_of_asking() {
     for number in 0..10 {
         let (database, order) = (Arc::clone(&database), Arc::clone(&order));
         tasks.push(tokio::spawn(async move {
-            let (_turn, _) = database.turn(Duration::from_secs(60)).await.expect("a turn");
+            let (_turn, _) = database.turn(Duration::from_mins(1)).await.expect("a turn");
             order.lock().expect("no panic").push(number);
         }));
         tokio::task::yield_now().await;

@@ -120,24 +120,21 @@ impl Sink for Recorder {
         if self.rows >= self.limit {
             return Ok(false);
         }
-        match &mut self.arrow {
-            Some(arrow) => {
-                if self.partial.written() + arrow.pending() >= self.room {
-                    return Ok(false);
-                }
-                arrow.row(cells)?;
-                if arrow.is_full() {
-                    arrow.flush(&mut self.partial).map_err(unwritten)?;
-                }
+        if let Some(arrow) = &mut self.arrow {
+            if self.partial.written() + arrow.pending() >= self.room {
+                return Ok(false);
             }
-            None => {
-                self.csv(cells);
-                let bytes = u64::try_from(self.line.len()).unwrap_or(u64::MAX);
-                if self.partial.written().saturating_add(bytes) > self.room {
-                    return Ok(false);
-                }
-                self.partial.write_all(self.line.as_bytes()).map_err(unwritten)?;
+            arrow.row(cells)?;
+            if arrow.is_full() {
+                arrow.flush(&mut self.partial).map_err(unwritten)?;
             }
+        } else {
+            self.csv(cells);
+            let bytes = u64::try_from(self.line.len()).unwrap_or(u64::MAX);
+            if self.partial.written().saturating_add(bytes) > self.room {
+                return Ok(false);
+            }
+            self.partial.write_all(self.line.as_bytes()).map_err(unwritten)?;
         }
         if let Some(head) = &mut self.head {
             head.row(cells)?;
