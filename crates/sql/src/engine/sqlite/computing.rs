@@ -94,7 +94,7 @@ fn trim(arguments: &Arguments<'_>, is_left: bool, is_right: bool) -> Output {
     if arguments.is_null(0) || arguments.is_null(1) {
         return Output::Null;
     }
-    let (mut rest, set) = (arguments.text(0), characters(arguments.text(1)));
+    let (mut rest, set) = (arguments.text(0), Characters::of(arguments.text(1)));
     while is_left
         && let Some((first, tail)) = split_first(rest)
         && set.contains(first)
@@ -111,13 +111,37 @@ fn trim(arguments: &Arguments<'_>, is_left: bool, is_right: bool) -> Output {
 }
 
 /// The characters of a text, cut before every byte that begins one.
-fn characters(mut text: &[u8]) -> HashSet<&[u8]> {
-    let mut set = HashSet::new();
-    while let Some((first, rest)) = split_first(text) {
-        set.insert(first);
-        text = rest;
+struct Characters<'a> {
+    /// Those of one byte, which are nearly all and need no hashing.
+    single: [bool; 256],
+    longer: HashSet<&'a [u8]>,
+}
+
+impl<'a> Characters<'a> {
+    fn of(mut text: &'a [u8]) -> Self {
+        let mut set = Self { single: [false; 256], longer: HashSet::new() };
+        while let Some((first, rest)) = split_first(text) {
+            match first {
+                [byte] => {
+                    if let Some(is_there) = set.single.get_mut(usize::from(*byte)) {
+                        *is_there = true;
+                    }
+                }
+                _ => {
+                    set.longer.insert(first);
+                }
+            }
+            text = rest;
+        }
+        set
     }
-    set
+
+    fn contains(&self, character: &[u8]) -> bool {
+        match character {
+            [byte] => self.single.get(usize::from(*byte)).is_some_and(|is| *is),
+            _ => self.longer.contains(character),
+        }
+    }
 }
 
 fn split_first(text: &[u8]) -> Option<(&[u8], &[u8])> {
