@@ -19,6 +19,7 @@ use crate::settings::{Accept, Mask, Tls};
 /// The layers that keep a database as it is. Every one is on; tests switch single ones off to
 /// see that the others hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four layers, each on or off")]
 pub(crate) struct Layers {
     /// The credential may do no more than read.
     pub(crate) credential: bool,
@@ -144,7 +145,10 @@ pub(crate) enum Kind {
 pub(crate) enum Cell<'a> {
     Null,
     /// Text, and the bytes that were cut off its end.
-    Text { text: &'a str, cut: u64 },
+    Text {
+        text: &'a str,
+        cut: u64,
+    },
 }
 
 /// Takes rows as they come.

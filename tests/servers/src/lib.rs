@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to start before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program of a package, wherever Debian and others keep it.
 pub(crate) fn program(name: &str, package: &str, folders: &[&str]) -> PathBuf {

@@ -350,12 +350,11 @@ impl Flow {
 
     /// Hands a row on; `false` where no further one is wanted.
     fn take(&mut self, row: &MySqlRow, sink: &mut dyn Sink) -> Result<bool, ToolError> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            None => {
-                sink.columns(&cells::columns(row.columns()))?;
-                self.reader.insert(Reader::new(row.columns(), self.wire, self.cell))
-            }
+        let reader = if let Some(reader) = &mut self.reader {
+            reader
+        } else {
+            sink.columns(&cells::columns(row.columns()))?;
+            self.reader.insert(Reader::new(row.columns(), self.wire, self.cell))
         };
         if self.skip > 0 {
             self.skip -= 1;

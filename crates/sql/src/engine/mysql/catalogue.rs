@@ -16,7 +16,7 @@ use super::{failure, functions};
 use crate::engine::Rules;
 
 /// How long an answer counts.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 /// Most tables that are remembered.
 const MOST: usize = 2_000;
 /// How many views may stand on each other.

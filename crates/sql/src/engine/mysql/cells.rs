@@ -111,7 +111,7 @@ impl Reader {
                 let _ = write!(self.made, "{number}");
             }
             (Form::Moment { is_instant }, Wire::Binary) => {
-                moment(bytes, is_instant, &mut self.made)
+                moment(bytes, is_instant, &mut self.made);
             }
             (Form::Moment { is_instant: true }, Wire::Text) => {
                 shown(bytes, &mut self.made);
@@ -187,10 +187,9 @@ fn form(info: &MySqlTypeInfo) -> Form {
 fn kind(info: &MySqlTypeInfo) -> Kind {
     match info.name() {
         "FLOAT" | "DOUBLE" => Kind::Float,
-        "DECIMAL" => Kind::Decimal,
+        // The largest of the last two do not fit in 64 bits with a sign.
+        "DECIMAL" | "BIT" | "BIGINT UNSIGNED" => Kind::Decimal,
         "JSON" => Kind::Json,
-        // The largest do not fit in 64 bits with a sign.
-        "BIT" | "BIGINT UNSIGNED" => Kind::Decimal,
         name if is_integer(name) => Kind::Integer,
         _ if is_bytes(info) => Kind::Bytes,
         _ => Kind::Text,

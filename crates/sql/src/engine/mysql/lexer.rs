@@ -97,7 +97,7 @@ struct Lexer<'a> {
     signs: usize,
 }
 
-impl<'a> Lexer<'a> {
+impl Lexer<'_> {
     /// Takes one token, comment or space; `false` at the end.
     fn next(&mut self) -> Result<bool, ToolError> {
         let Some(first) = self.rest.chars().next() else { return Ok(false) };

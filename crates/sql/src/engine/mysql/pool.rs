@@ -17,7 +17,7 @@ use crate::settings::TlsMode;
 /// How long one server may take to answer before the next is asked.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How old a connection becomes: what its account may do is asked again with each new one.
-const AGE: Duration = Duration::from_secs(600);
+const AGE: Duration = Duration::from_mins(10);
 /// How long what is left of a result is read away before the connection is thrown away instead.
 const DRAIN: Duration = Duration::from_millis(100);
 
@@ -242,7 +242,8 @@ async fn limit(link: &mut MySqlConnection, server: &Server) -> Result<(), sqlx::
     for limit in server.limits() {
         match sqlx::raw_sql(limit).execute(&mut *link).await {
             Err(sqlx::Error::Database(error)) => tracing::debug!("{limit}: {error}"),
-            other => drop(other?),
+            Err(error) => return Err(error),
+            Ok(_) => {}
         }
     }
     Ok(())

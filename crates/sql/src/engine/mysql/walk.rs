@@ -241,16 +241,16 @@ impl Found {
     fn join(&mut self, join: &Join) -> Done {
         let Join { relation, global: _, join_operator } = join;
         self.table(relation)?;
-        let constraint = match join_operator {
-            JoinOperator::Join(constraint)
-            | JoinOperator::Inner(constraint)
-            | JoinOperator::Left(constraint)
-            | JoinOperator::LeftOuter(constraint)
-            | JoinOperator::Right(constraint)
-            | JoinOperator::RightOuter(constraint)
-            | JoinOperator::CrossJoin(constraint)
-            | JoinOperator::StraightJoin(constraint) => constraint,
-            _ => return Err(unsupported("this kind of join")),
+        let (JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::CrossJoin(constraint)
+        | JoinOperator::StraightJoin(constraint)) = join_operator
+        else {
+            return Err(unsupported("this kind of join"));
         };
         match constraint {
             JoinConstraint::On(condition) => self.value(condition),
@@ -339,11 +339,14 @@ impl Found {
 }
 
 fn parts(name: &ObjectName) -> Result<Vec<&Ident>, ToolError> {
-    let part = |part| match part {
-        &ObjectNamePart::Identifier(ref name) => Ok(name),
-        ObjectNamePart::Function(_) => Err(unsupported("a computed name")),
-    };
-    name.0.iter().map(part).collect()
+    let mut parts = Vec::with_capacity(name.0.len());
+    for part in &name.0 {
+        match part {
+            ObjectNamePart::Identifier(name) => parts.push(name),
+            ObjectNamePart::Function(_) => return Err(unsupported("a computed name")),
+        }
+    }
+    Ok(parts)
 }
 
 /// Rows are locked by none.

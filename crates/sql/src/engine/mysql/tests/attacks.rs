@@ -168,7 +168,7 @@ fn attacks(world: &World) -> Vec<(String, String)> {
 async fn attempt(engine: &Mysql, statement: &str) -> Option<&'static str> {
     let ask = Ask { time: Duration::from_millis(400), most: 50, ..Ask::new(statement) };
     let answer = ask.of(engine).await;
-    let shown = answer.map(|kept| format!("{:?}", kept.rows)).unwrap_or_else(|error| error.text());
+    let shown = answer.map_or_else(|error| error.text(), |kept| format!("{:?}", kept.rows));
     shown.contains("SECRET-").then_some("reads a secret")
 }
 

@@ -56,7 +56,7 @@ async fn a_call_that_is_dropped_ends_at_the_server() {
     let engine = std::sync::Arc::new(Mysql::new(setup(&server, READER, "")).expect("an engine"));
     let task = tokio::spawn({
         let engine = std::sync::Arc::clone(&engine);
-        async move { Ask { time: Duration::from_secs(60), ..Ask::new(ENDLESS) }.of(&engine).await }
+        async move { Ask { time: Duration::from_mins(1), ..Ask::new(ENDLESS) }.of(&engine).await }
     });
     wait_until("the start", || running(&server, "seq_1_to_1000000") == 1);
     task.abort();
