@@ -51,15 +51,12 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// A session with a slow statement under way on an engine.
 fn begin(engine: &str, mark: &str) -> (tests::harness::Folder, Session, i64) {
     let database = format!("e2e_{mark}");
-    let table = match engine {
-        "pg" => {
-            postgres::shared().database(&database, &numbers());
-            pg_table("pg", postgres::READER, &database)
-        }
-        _ => {
-            mariadb::shared().database(&database, &numbers());
-            my_table("my", mariadb::READER, &database)
-        }
+    let table = if engine == "pg" {
+        postgres::shared().database(&database, &numbers());
+        pg_table("pg", postgres::READER, &database)
+    } else {
+        mariadb::shared().database(&database, &numbers());
+        my_table("my", mariadb::READER, &database)
     };
     let folder = folder(&format!("{table}seconds = 60\n"));
     let mut session = Session::start(&suite(), "sql", &folder.config());

@@ -64,13 +64,13 @@ fn a_role_for_a_database_is_no_role_for_another() {
     assert!(text(&denied).starts_with("denied: "), "{denied}");
     // Whoever has one reviewed query has nothing else.
     let listed = send(&server, &bob, "tools/list", json!({}), "");
-    let names: Vec<&str> = listed["result"]["tools"]
+    let offered: Vec<&str> = listed["result"]["tools"]
         .as_array()
         .expect("tools")
         .iter()
         .filter_map(|tool| tool["name"].as_str())
         .collect();
-    assert_eq!(names, ["sql_order_of"]);
+    assert_eq!(offered, ["sql_order_of"]);
     let found = call(&server, &bob, "sql_order_of", &json!({"number": 2}));
     assert!(text(&found).contains("city\nTurku\n"), "{found}");
     for wrong in [json!({"number": 0}), json!({"number": "1 OR true"}), json!({})] {
@@ -128,8 +128,8 @@ fn a_saved_result_is_its_owners() {
         .collect();
     let read = |key: &str| send(&server, key, "resources/read", json!({"uri": uri}), &uri);
     let own = read(&ann);
-    let blob = own["result"]["contents"][0]["blob"].as_str().expect("a file");
-    let whole = BASE64_STANDARD.decode(blob).expect("base64");
+    let file = own["result"]["contents"][0]["blob"].as_str().expect("a file");
+    let whole = BASE64_STANDARD.decode(file).expect("base64");
     assert_eq!(String::from_utf8_lossy(&whole), "id,city\n1,Porto\n2,Turku\n3,Lyon\n");
     let others = read(&bob);
     assert!(others.get("error").is_some(), "{others}");

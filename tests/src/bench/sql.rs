@@ -84,7 +84,7 @@ fn scan(world: &World, effort: Effort) -> Result<Vec<Row>> {
         let mut session = Subject::sql(&world.folder).start()?;
         exchange(&mut session, &line(&query(engine.id(), "SELECT 1", 10)), 20)?;
         let before = session.process.memory()?;
-        let asked = line(&query(engine.id(), engine.millions(), 1_000));
+        let asked = line(&query(engine.id(), floor::MILLIONS, 1_000));
         let taken = exchange(&mut session, &asked, effort.rounds)?;
         let grown = session.process.memory()? - before;
         let name = engine.name();
@@ -154,7 +154,7 @@ fn start(world: &World, effort: Effort) -> Result<Vec<Row>> {
         row("sql: cold start to first answer", "ms", median(&times), None, &[Limit::Most(10.0)]),
         row("sql: idle memory", "MiB", median(&memories), None, &[Limit::Most(20.0)]),
         row("sql: memory after 100 answers of each engine", "MiB", used, None, &[]),
-        row("sql: tools/list", "tokens", world::tokens(&tools)?, None, &[Limit::Most(900.0)]),
+        row("sql: tools/list", "tokens", world::tokens(&tools), None, &[Limit::Most(900.0)]),
     ])
 }
 
@@ -182,9 +182,9 @@ fn tokens(world: &World) -> Result<Row> {
         shown.push_str(&text);
     }
     session.close()?;
-    let floor = world::tokens(&Value::from(objects).to_string())?;
+    let floor = world::tokens(&Value::from(objects).to_string());
     let what = "sql: 1,000 rows of 10 columns, over JSON objects";
-    Ok(row(what, "tokens", world::tokens(&shown)?, Some(floor), &[Limit::Times(0.62)]))
+    Ok(row(what, "tokens", world::tokens(&shown), Some(floor), &[Limit::Times(0.62)]))
 }
 
 /// servers.toml of databases that everybody may read.

@@ -47,13 +47,11 @@ impl Engine {
             Engine::Sqlite => "SQLite",
         }
     }
-
-    /// A statement that would return ten million rows.
-    pub(super) fn millions(self) -> &'static str {
-        "SELECT a.n, b.n, c.n FROM numbers a CROSS JOIN numbers b CROSS JOIN numbers c \
-         WHERE c.n < 10"
-    }
 }
+
+/// A statement that would return ten million rows.
+pub(super) const MILLIONS: &str = "SELECT a.n, b.n, c.n FROM numbers a CROSS JOIN numbers b \
+    CROSS JOIN numbers c WHERE c.n < 10";
 
 /// An open connection.
 pub(super) struct Floor {

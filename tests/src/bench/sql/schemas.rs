@@ -45,14 +45,14 @@ pub(super) fn schemas() -> Result<Vec<Row>> {
         row(
             "sql: overview of 200 tables",
             "tokens",
-            tokens(&overview)?,
+            tokens(&overview),
             None,
             &[Limit::Most(450.0)],
         ),
         row(
             "sql: everything about 200 tables",
             "tokens",
-            tokens(&whole)?,
+            tokens(&whole),
             None,
             &[Limit::Most(13_000.0)],
         ),

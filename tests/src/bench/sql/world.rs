@@ -78,9 +78,8 @@ fn data() -> String {
 }
 
 /// Tokens of a text, as the tokenizer `o200k_base` counts them.
-pub(super) fn tokens(text: &str) -> Result<f64> {
-    let count = bpe_openai::o200k_base().count(text);
-    Ok(super::super::numbers::count(count))
+pub(super) fn tokens(text: &str) -> f64 {
+    super::super::numbers::count(bpe_openai::o200k_base().count(text))
 }
 
 /// The CSV inside of an answer of `sql_query`: what stands within the fence.
