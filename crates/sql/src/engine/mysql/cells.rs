@@ -197,7 +197,7 @@ fn kind(info: &MySqlTypeInfo) -> Kind {
 }
 
 fn is_integer(name: &str) -> bool {
-    name == "BOOLEAN" || name.contains("INT") && name != "POINT"
+    matches!(name, "BOOLEAN" | "YEAR") || name.contains("INT") && name != "POINT"
 }
 
 /// Whether values are bytes and no text, in whatever collation.
