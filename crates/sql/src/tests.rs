@@ -1,3 +1,5 @@
+//! The server as a whole: its definitions and what it asks of its process.
+
 use std::path::{Path, PathBuf};
 
 use contract::{Configured, Contract, Tool, schema};

@@ -1,3 +1,5 @@
+//! Expectations that hold and that do not, on rows of a fake engine.
+
 use contract::Output as _;
 use serde_json::json;
 

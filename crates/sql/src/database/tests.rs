@@ -1,3 +1,5 @@
+//! Turns, deadlines and who is said to ask.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Schemas of every size, as they are shown.
+
 use serde_json::{Value, json};
 
 use super::samples::{column, large, table};

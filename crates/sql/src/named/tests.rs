@@ -1,3 +1,5 @@
+//! Reviewed statements as tools, and mistakes in them.
+
 use contract::schema::Validator;
 use serde_json::json;
 use tempfile::TempDir;

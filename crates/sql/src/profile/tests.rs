@@ -1,3 +1,5 @@
+//! What is measured of tables and results.
+
 use serde_json::{Value, json};
 
 use super::*;

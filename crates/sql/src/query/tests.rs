@@ -1,3 +1,5 @@
+//! Answers, their trailers and their cursors.
+
 use contract::Kind as ErrorKind;
 use serde_json::json;
 use tempfile::TempDir;

@@ -1,3 +1,5 @@
+//! What is saved, for whom and for how long.
+
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 

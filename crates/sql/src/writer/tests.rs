@@ -1,3 +1,5 @@
+//! Rows as CSV and JSON, to the byte.
+
 use serde_json::Value;
 
 use super::*;

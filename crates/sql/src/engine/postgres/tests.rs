@@ -6,7 +6,7 @@ mod credential;
 mod described;
 mod explained;
 mod limits;
-mod shared;
+mod sessions;
 mod types;
 
 use std::time::{Duration, Instant};

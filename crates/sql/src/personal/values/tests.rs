@@ -1,3 +1,5 @@
+//! Values that are of people, and values that only look so.
+
 use super::*;
 
 fn check(right: &[&str], wrong: &[&str], is: fn(&str) -> bool) {

@@ -1,3 +1,5 @@
+//! Files that other readers of Arrow read.
+
 use super::*;
 use crate::engine::Kind;
 use crate::testing::column;

@@ -1,3 +1,5 @@
+//! Saved results, read page by page and whole.
+
 use std::fs;
 use std::time::SystemTime;
 
