@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{
-    Approval, Contract, Ctx, Effect, Limit, Needs, Part, Place, Prompt, Registry, Resource,
-    ResourceCall, Secret, SecretRef, Server, Size, StartError, Target, Template, Text, Tool,
-    ToolError,
+    Approval, Contract, Ctx, Effect, Limit, Needs, Part, Place, Principal, Prompt, Registry,
+    Resource, ResourceCall, Secret, SecretRef, Server, Size, StartError, Target, Template, Text,
+    Tool, ToolError,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -110,7 +110,7 @@ impl Server for Fixture {
         }
     }
 
-    async fn resources(&self) -> Vec<Resource> {
+    async fn resources(&self, _: &Principal) -> Vec<Resource> {
         resources::list()
     }
 

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Configured, Contract, Ctx, Part, Secret, SecretRef, Target, Tool, ToolError};
+use crate::{
+    Configured, Contract, Ctx, Part, Principal, Secret, SecretRef, Target, Tool, ToolError,
+};
 
 /// Why a server cannot start. For the operator: what is wrong, and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +57,9 @@ pub trait Server: Sized + Send + Sync + 'static {
     /// Lists the tools, typed ones and configured ones, in a stable order.
     fn tools<R: Registry<Self>>(&self, registry: &mut R);
 
-    /// The resources a principal may see at most; the runtime leaves out what policy forbids.
-    fn resources(&self) -> impl Future<Output = Vec<Resource>> + Send {
+    /// The resources that this caller may see at most; the runtime leaves out what policy forbids.
+    fn resources(&self, caller: &Principal) -> impl Future<Output = Vec<Resource>> + Send {
+        let _ = caller;
         async { Vec::new() }
     }
 

@@ -39,7 +39,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use contract::{
-    Needs, Place, Registry, Resource, ResourceCall, Server, StartError, Target, Template, Tool as _,
+    Needs, Place, Principal, Registry, Resource, ResourceCall, Server, StartError, Target,
+    Template, Tool as _,
 };
 use serde_json::{Map, Value};
 
@@ -82,7 +83,7 @@ impl Server for Docs {
         registry.add::<Outline>();
     }
 
-    async fn resources(&self) -> Vec<Resource> {
+    async fn resources(&self, _: &Principal) -> Vec<Resource> {
         self.library.refresh_if_old();
         let Some(snapshot) = self.library.settled().await else { return Vec::new() };
         let all = snapshot.catalogue.iter().flat_map(|(collection, files)| {
@@ -269,7 +270,7 @@ mod tests {
     async fn resources_are_read_by_the_tool() {
         let world = World::new(&[("a/größe 1.md", "# Big\n\ntext\n"), ("b/y.md", "y")]);
         let docs = world.docs().await;
-        let listed = docs.resources().await;
+        let listed = docs.resources(Caller::default().ctx(Search::CONTRACT.size).principal()).await;
         assert_eq!(listed[0].uri, "docs://a/gr%C3%B6%C3%9Fe%201.md");
         assert_eq!((listed[0].name.as_str(), listed.len()), ("Big", 2));
         assert_eq!(listed[1].target, Target::one("collection", "b"));

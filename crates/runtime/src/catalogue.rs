@@ -10,8 +10,8 @@ use std::sync::Arc;
 use contract::ctx::BoxFuture;
 use contract::schema::{self, Validator};
 use contract::{
-    Configured, Contract, Ctx, Finding, Output, Part, Preview, Prompt, Registry, Rendered, Resource,
-    ResourceCall, Server, Target, Template, Tool, ToolError,
+    Configured, Contract, Ctx, Finding, Output, Part, Preview, Principal, Prompt, Registry,
+    Rendered, Resource, ResourceCall, Server, Target, Template, Tool, ToolError,
 };
 use serde_json::{Map, Value, json};
 
@@ -132,7 +132,7 @@ impl<S: Server> Work for PromptedWork<S> {
 
 /// What a server offers beside tools, with its types erased.
 trait Offers: Send + Sync {
-    fn resources(&self) -> BoxFuture<'_, Vec<Resource>>;
+    fn resources<'a>(&'a self, caller: &'a Principal) -> BoxFuture<'a, Vec<Resource>>;
     fn resource(&self, uri: &str) -> Option<ResourceCall>;
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target>;
     fn findings(&self) -> BoxFuture<'_, Vec<Finding>>;
@@ -141,8 +141,8 @@ trait Offers: Send + Sync {
 struct Offered<S>(Arc<S>);
 
 impl<S: Server> Offers for Offered<S> {
-    fn resources(&self) -> BoxFuture<'_, Vec<Resource>> {
-        Box::pin(self.0.resources())
+    fn resources<'a>(&'a self, caller: &'a Principal) -> BoxFuture<'a, Vec<Resource>> {
+        Box::pin(self.0.resources(caller))
     }
 
     fn resource(&self, uri: &str) -> Option<ResourceCall> {
@@ -371,8 +371,8 @@ impl Catalogue {
         self.items.iter().map(|item| item.contract.name)
     }
 
-    pub(crate) async fn resources(&self) -> Vec<Resource> {
-        self.offers.resources().await
+    pub(crate) async fn resources(&self, caller: &Principal) -> Vec<Resource> {
+        self.offers.resources(caller).await
     }
 
     /// The call that reads a resource.

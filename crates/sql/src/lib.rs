@@ -38,8 +38,8 @@ mod testing;
 use std::sync::Arc;
 
 use contract::{
-    Ctx, Finding, Needs, Part, Place, Prompt, Registry, Resource, ResourceCall, Server, StartError,
-    Target, Template, Tool as _, ToolError,
+    Ctx, Finding, Needs, Part, Place, Principal, Prompt, Registry, Resource, ResourceCall, Server,
+    StartError, Target, Template, Tool as _, ToolError,
 };
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
@@ -101,8 +101,10 @@ impl Server for Sql {
         }
     }
 
-    async fn resources(&self) -> Vec<Resource> {
-        self.databases.iter().map(describe::resource).collect()
+    async fn resources(&self, caller: &Principal) -> Vec<Resource> {
+        let schemas = self.databases.iter().map(describe::resource);
+        let saved = self.results.of(&caller.subject).into_iter().map(saved::Saved::resource);
+        schemas.chain(saved).collect()
     }
 
     fn templates(&self) -> Vec<Template> {

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use contract::text::hex;
-use contract::{Ctx, Kind, Part, Text, ToolError};
+use contract::{Ctx, Kind, Part, Resource, Target, Text, Tool as _, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -28,7 +28,7 @@ pub(crate) use self::address::Address;
 use self::partial::Partial;
 pub(crate) use self::read::Read;
 use self::recorder::Recorder;
-use crate::database::{Ask, Database};
+use crate::database::{Ask, Database, TARGET};
 use crate::param::Param;
 use crate::settings::SavedSettings;
 
@@ -101,6 +101,20 @@ pub(crate) struct Results {
 pub(crate) struct Saved {
     pub(crate) address: Address,
     pub(crate) size: u64,
+}
+
+impl Saved {
+    /// As a list of resources shows it.
+    pub(crate) fn resource(self) -> Resource {
+        Resource {
+            uri: self.address.to_string(),
+            name: format!("Rows saved from {}", self.address.database),
+            mime: self.address.format.mime(),
+            size: Some(self.size),
+            target: Target::one(TARGET, self.address.database),
+            tool: Read::CONTRACT.name,
+        }
+    }
 }
 
 impl Results {
@@ -186,10 +200,6 @@ impl Results {
     }
 
     /// The results of one person, in the order of their names.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "listed once a list of resources knows who asks")
-    )]
     pub(crate) fn of(&self, subject: &str) -> Vec<Saved> {
         let now = SystemTime::now();
         let mut all: Vec<Saved> = entries(&self.owner(subject))

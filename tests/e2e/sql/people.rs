@@ -131,6 +131,9 @@ fn a_saved_result_is_its_owners() {
     let file = own["result"]["contents"][0]["blob"].as_str().expect("a file");
     let whole = BASE64_STANDARD.decode(file).expect("base64");
     assert_eq!(String::from_utf8_lossy(&whole), "id,city\n1,Porto\n2,Turku\n3,Lyon\n");
+    let lists = |key: &str| send(&server, key, "resources/list", json!({}), "").to_string();
+    assert!(lists(&ann).contains(&uri), "{}", lists(&ann));
+    assert!(!lists(&bob).contains(&uri), "{}", lists(&bob));
     let others = read(&bob);
     assert!(others.get("error").is_some(), "{others}");
     assert!(server.stop().success());

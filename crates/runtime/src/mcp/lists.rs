@@ -44,7 +44,7 @@ impl Adapter {
     }
 
     pub(super) async fn visible_resources(&self, principal: &Principal) -> Vec<Resource> {
-        let resources = self.pipeline.catalogue().resources().await.into_iter();
+        let resources = self.pipeline.catalogue().resources(principal).await.into_iter();
         let permitted = resources
             .filter(|resource| self.pipeline.permits(principal, resource.tool, &resource.target));
         permitted.map(convert::resource).collect()
