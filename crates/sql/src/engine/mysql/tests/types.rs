@@ -56,7 +56,7 @@ async fn every_type_is_exact_text() {
         ("blob", Kind::Bytes, "\\x"),
         ("enum", Kind::Text, "large"),
         ("char", Kind::Text, "a,b"),
-        ("longtext", Kind::Text, "{\"a\": 1}"),
+        ("text", Kind::Text, "{\"a\": 1}"),
         ("geometry", Kind::Text, "POINT(1.5 -2)"),
         ("varchar", Kind::Text, "é"),
         ("char", Kind::Text, "00112233-4455-6677-8899-aabbccddeeff"),

@@ -12,7 +12,8 @@ const SLOW: &str = "SELECT count(*) FROM generate_series(1, 3000) a, generate_se
 fn active(database: &str) -> String {
     format!(
         "SELECT count(*) FROM pg_stat_activity \
-         WHERE datname = '{database}' AND state = 'active' AND query ~ 'FETCH'"
+         WHERE datname = '{database}' AND state = 'active' AND query ~ 'generate_series|FETCH' \
+         AND query !~ '^DECLARE'"
     )
 }
 
