@@ -256,7 +256,8 @@ impl Store {
     pub async fn approvals(&self, waiting: bool, most: u32) -> Result<Vec<Stored>, StateError> {
         let mut transaction = self.begin().await?;
         let rows = sqlx::query(
-            "SELECT * FROM approvals WHERE NOT ? OR state IN ('pending', 'approved')
+            "SELECT id, state, stored, call, why, outcome FROM approvals
+             WHERE NOT ? OR state IN ('pending', 'approved')
              ORDER BY created DESC, id LIMIT ?",
         )
         .bind(waiting)
