@@ -67,7 +67,6 @@ pub(super) fn echo() -> Value {
     json!({"name": "test_echo", "arguments": {"text": "hello"}})
 }
 
-/// The documentation of this repository, for everybody.
 /// The product with one trivial tool, which everybody may call.
 fn one_tool() -> Folder {
     Folder::new(
@@ -76,6 +75,7 @@ fn one_tool() -> Folder {
     )
 }
 
+/// The documentation of this repository, for everybody.
 fn documentation() -> Folder {
     let path = repository().join("docs").display().to_string();
     Folder::new(&format!(
