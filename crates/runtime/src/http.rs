@@ -19,7 +19,7 @@ use std::sync::Arc;
 use auth::Authenticator;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
@@ -187,8 +187,7 @@ fn router(
         .layer(from_fn_with_state(Arc::new(Semaphore::new(REQUESTS)), bounded))
         .merge(open)
         .route("/healthz", get(|| async { "ok\n" }))
-        .fallback(|| async { (StatusCode::NOT_FOUND, format!("the protocol is at {PATH}\n")) })
-        .layer(from_fn(leftover::read_out))
+        .fallback(elsewhere)
 }
 
 /// The protocol library's settings: answers, and which hosts and origins may be named.
@@ -236,9 +235,15 @@ async fn bounded(State(gate): State<Arc<Semaphore>>, request: Request, next: Nex
         let reply = error(&Value::Null, -32000, "too many requests in progress; retry after 1 s");
         let mut response = json(StatusCode::SERVICE_UNAVAILABLE, &reply);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
+        return leftover::unread(request, response).await;
     };
     next.run(request).await
+}
+
+/// A path where nothing is.
+async fn elsewhere(request: Request) -> Response {
+    let response = (StatusCode::NOT_FOUND, format!("the protocol is at {PATH}\n"));
+    leftover::unread(request, response.into_response()).await
 }
 
 /// A document that everybody may read, pages of other sites included.

@@ -12,6 +12,8 @@ mod patterns;
 mod rules;
 mod walk;
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contract::Secret;
@@ -211,34 +213,22 @@ impl Redactor {
     /// Where secrets stand, and what is to stand there; in order, without overlaps.
     fn found(&self, text: &str) -> Vec<Place> {
         let mut places: Vec<Place> = match &self.held {
-            Some(held) => held
-                .find(text)
-                .into_iter()
-                .map(|found| Place { start: found.start, end: found.end, id: None })
-                .collect(),
+            Some(held) => {
+                held.find(text).into_iter().map(|range| Place { range, id: None }).collect()
+            }
             None => Vec::new(),
         };
-        places.extend(patterns::find(text).into_iter().map(|found| Place {
-            start: found.range.start,
-            end: found.range.end,
-            id: Some(found.id),
-        }));
-        places.sort_by_key(|place| (place.start, place.id.is_some()));
-        places.dedup_by(|later, earlier| {
-            let overlaps = later.start < earlier.end;
-            if overlaps {
-                earlier.end = earlier.end.max(later.end);
-            }
-            overlaps
-        });
+        let by_pattern = patterns::find(text).into_iter();
+        places.extend(by_pattern.map(|found| Place { range: found.range, id: Some(found.id) }));
+        places.sort_by_key(|place| (place.range.start, place.id.is_some()));
+        join(&mut places, |place| &mut place.range);
         places
     }
 }
 
 /// A secret in a text; `id` names the rule that found it.
 struct Place {
-    start: usize,
-    end: usize,
+    range: Range<usize>,
     id: Option<&'static str>,
 }
 
@@ -246,6 +236,18 @@ impl Place {
     fn mark(&self) -> String {
         self.id.map_or_else(|| MARK.to_owned(), |id| format!("[redacted: {id}]"))
     }
+}
+
+/// Makes one of those that overlap; they are in order.
+fn join<T>(places: &mut Vec<T>, range: impl Fn(&mut T) -> &mut Range<usize>) {
+    places.dedup_by(|later, earlier| {
+        let (later, earlier) = (range(later).clone(), range(earlier));
+        let overlaps = later.start < earlier.end;
+        if overlaps {
+            earlier.end = earlier.end.max(later.end);
+        }
+        overlaps
+    });
 }
 
 /// The text without what looks like a secret.
@@ -288,16 +290,17 @@ fn cut_out(pieces: &mut [&mut String], places: &[Place]) {
     let mut start = 0;
     for piece in pieces {
         let end = start + piece.len();
-        let touching = places.iter().filter(|place| place.start < end && place.end > start);
-        let crossing = touching.filter(|place| place.start < start || place.end > end);
+        let touching =
+            places.iter().filter(|place| place.range.start < end && place.range.end > start);
+        let crossing = touching.filter(|place| place.range.start < start || place.range.end > end);
         let mut clean = String::new();
         let mut at = start;
         for place in crossing {
-            clean.push_str(&piece[at - start..place.start.max(at) - start]);
-            if place.start >= start {
+            clean.push_str(&piece[at - start..place.range.start.max(at) - start]);
+            if place.range.start >= start {
                 clean.push_str(&place.mark());
             }
-            at = place.end.min(end);
+            at = place.range.end.min(end);
         }
         if at > start {
             clean.push_str(&piece[at - start..]);

@@ -256,7 +256,8 @@ impl Store {
     pub async fn approvals(&self, waiting: bool, most: u32) -> Result<Vec<Stored>, StateError> {
         let mut transaction = self.begin().await?;
         let rows = sqlx::query(
-            "SELECT * FROM approvals WHERE NOT ? OR state IN ('pending', 'approved')
+            "SELECT id, state, stored, call, why, outcome FROM approvals
+             WHERE NOT ? OR state IN ('pending', 'approved')
              ORDER BY created DESC, id LIMIT ?",
         )
         .bind(waiting)
@@ -271,18 +272,27 @@ impl Store {
     async fn sound(
         &self,
         transaction: &mut Transaction<'_, Sqlite>,
-        mut rows: Vec<SqliteRow>,
+        rows: Vec<SqliteRow>,
     ) -> Result<Vec<Stored>, StateError> {
-        rows.retain(|row| self.stored(row, Vec::new()).is_ok());
-        self.all(transaction, rows).await
+        Ok(self.each(transaction, rows).await?.into_iter().flatten().collect())
     }
 
-    /// The approvals of these rows, with their decisions.
+    /// The approvals of these rows.
     async fn all(
         &self,
         transaction: &mut Transaction<'_, Sqlite>,
         rows: Vec<SqliteRow>,
     ) -> Result<Vec<Stored>, StateError> {
+        self.each(transaction, rows).await?.into_iter().collect()
+    }
+
+    /// The approval of each of these rows, with its decisions; an error for one that is not what
+    /// was asked for.
+    async fn each(
+        &self,
+        transaction: &mut Transaction<'_, Sqlite>,
+        rows: Vec<SqliteRow>,
+    ) -> Result<Vec<Result<Stored, StateError>>, StateError> {
         let ids: Vec<String> = rows.iter().map(|row| row.get("id")).collect();
         let found = sqlx::query(
             "SELECT approval, subject, identity, yes, reason, time FROM decisions
@@ -296,11 +306,8 @@ impl Store {
         for row in &found {
             decisions.entry(row.get("approval")).or_default().extend(decision(row));
         }
-        let mut stored = Vec::with_capacity(rows.len());
-        for (row, id) in rows.iter().zip(&ids) {
-            stored.push(self.stored(row, decisions.remove(id).unwrap_or_default())?);
-        }
-        Ok(stored)
+        let mut decided = |id: &String| decisions.remove(id).unwrap_or_default();
+        Ok(rows.iter().zip(&ids).map(|(row, id)| self.stored(row, decided(id))).collect())
     }
 
     /// Decides. `Ok(Err(_))` says why the decision does not count; nothing is kept of it then.

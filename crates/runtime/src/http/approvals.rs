@@ -20,6 +20,7 @@ use serde::Deserialize;
 use state::approvals::{State as Standing, Stored};
 
 use super::identify::Gate;
+use super::leftover::unread;
 use super::listener::Peer;
 use super::metrics::names;
 use crate::Pipeline;
@@ -62,7 +63,8 @@ struct Sent {
 async fn is_ours(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
     let (headers, authority) = (request.headers(), request.uri().authority());
     if !names(headers, authority, &pages.hosts) {
-        return page(StatusCode::FORBIDDEN, "Not this host", "<p>It is not served here.</p>");
+        let no = page(StatusCode::FORBIDDEN, "Not this host", "<p>It is not served here.</p>");
+        return unread(request, no).await;
     }
     let named = pages.pipeline.named_page();
     let named = named.as_deref().and_then(origin);
@@ -71,7 +73,9 @@ async fn is_ours(State(pages): State<Arc<Pages>>, request: Request, next: Next) 
     };
     let from = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
     if from.is_some_and(|from| !is_known(from)) {
-        return page(StatusCode::FORBIDDEN, "Not from here", "<p>The form is of another site.</p>");
+        let no =
+            page(StatusCode::FORBIDDEN, "Not from here", "<p>The form is of another site.</p>");
+        return unread(request, no).await;
     }
     next.run(request).await
 }

@@ -48,7 +48,10 @@ pub(super) async fn explained(
 fn unread(why: &(dyn std::error::Error + 'static)) -> Response {
     if why.is::<LengthLimitError>() {
         let text = format!("the body is longer than {LONGEST_LINE} bytes");
-        return json(StatusCode::PAYLOAD_TOO_LARGE, &error(&Value::Null, -32600, &text));
+        let mut response = json(StatusCode::PAYLOAD_TOO_LARGE, &error(&Value::Null, -32600, &text));
+        // Nobody reads the rest.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
     }
     json(StatusCode::BAD_REQUEST, &error(&Value::Null, -32700, "the body ended too soon"))
 }

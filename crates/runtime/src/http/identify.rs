@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
 use super::challenge::{Challenge, too_many};
+use super::leftover::unread;
 use super::listener::{Peer, is_within};
 use super::refused::Refused;
 use super::sessions::Capped;
@@ -43,7 +44,10 @@ pub(super) async fn identify(
     };
     let identity = match checked {
         Ok(identity) => identity,
-        Err(refusal) => return gate.refuse(&refusal, gate.origin(peer, request.headers())),
+        Err(refusal) => {
+            let response = gate.refuse(&refusal, gate.origin(peer, request.headers()));
+            return unread(request, response).await;
+        }
     };
     request.headers_mut().remove(header::AUTHORIZATION);
     gate.keep_to_own_session(request.headers_mut(), &identity);

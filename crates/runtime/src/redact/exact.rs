@@ -60,13 +60,7 @@ impl Held {
             }
         }
         found.sort_by_key(|range| range.start);
-        found.dedup_by(|later, earlier| {
-            let overlaps = later.start < earlier.end;
-            if overlaps {
-                earlier.end = earlier.end.max(later.end);
-            }
-            overlaps
-        });
+        super::join(&mut found, |range| range);
         found
     }
 

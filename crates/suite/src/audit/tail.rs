@@ -65,7 +65,8 @@ pub(super) fn run(reading: &Reading, args: &TailArgs) -> anyhow::Result<ExitCode
     if args.follow {
         let mut follower = Follower::new(&segments);
         while output.flush()?.is_continue() {
-            // A person waits here, on a terminal: whatever is written shows at the next look.
+            // A look now and then, since not every file system tells of what is written, and
+            // rotation makes new files. Only the person at this terminal waits.
             std::thread::sleep(LOOK);
             for line in follower.new_lines(&segments::segments(&reading.state, &selection)?)? {
                 if show(&mut output, &line, args.json)?.is_break() {
