@@ -5,6 +5,8 @@
 pub mod mariadb;
 pub mod postgres;
 
+mod certificates;
+
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -56,6 +58,27 @@ pub(crate) fn unprivileged(program: &Path, folder: &Path) -> Command {
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// Runs a command to its end; what it complains of fails the test.
+pub(crate) fn finish(mut command: Command) {
+    let output = command.output().expect("it runs");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {complaint}");
+}
+
+/// A new folder for a server of this program. Removes those of programs that are no more: a
+/// static is never dropped.
+pub(crate) fn folder_of_this_program(prefix: &str) -> PathBuf {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(prefix).and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let prefix = format!("{prefix}{}-", std::process::id());
+    tempfile::Builder::new().prefix(&prefix).tempdir().expect("a folder").keep()
 }
 
 /// A port that nobody listens at.

@@ -7,7 +7,10 @@ use std::sync::OnceLock;
 use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Decode, Row as _};
 
-use crate::{await_port, for_life, free_port, program, unprivileged};
+use crate::{
+    await_port, certificates, finish, folder_of_this_program, for_life, free_port, program,
+    unprivileged,
+};
 
 /// The password of every account but root, which has none.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -35,13 +38,8 @@ pub fn shared() -> &'static Mariadb {
 impl Mariadb {
     /// Starts one that nobody shares: for tests that stop or restart it.
     pub fn start() -> Self {
-        remove_leftovers();
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("{PREFIX}{}-", std::process::id()))
-            .tempdir()
-            .expect("a folder")
-            .keep();
-        certificates(&folder);
+        let folder = folder_of_this_program(PREFIX);
+        certificates::make(&folder);
         initialize(&folder);
         let server = Self { folder, port: free_port() };
         server.resume();
@@ -230,50 +228,6 @@ fn spawn(folder: &Path, port: u16, log: &Path) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(log).expect("a log");
     command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
     command.spawn().expect("mariadbd runs")
-}
-
-/// An authority, the server's certificate for `localhost`, and an authority that is not its own.
-fn certificates(folder: &Path) {
-    for name in ["ca", "foreign"] {
-        let mut command = openssl(folder, "req");
-        command.args(["-x509", "-days", "30", "-subj"]).arg(format!("/CN={name}")).args(CURVE);
-        command.args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")]);
-        finish(command);
-    }
-    let mut command = openssl(folder, "req");
-    command.args(["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"]);
-    command.args(CURVE);
-    finish(command);
-    std::fs::write(folder.join("extensions"), "subjectAltName=DNS:localhost").expect("a file");
-    let mut command = openssl(folder, "x509");
-    command.args(["-req", "-in", "server.csr", "-days", "30", "-extfile", "extensions"]);
-    command.args(["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem"]);
-    finish(command);
-}
-
-const CURVE: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-
-fn openssl(folder: &Path, job: &str) -> Command {
-    let mut command = Command::new(program("openssl", "openssl", &[]));
-    command.arg(job).current_dir(folder);
-    command
-}
-
-fn finish(mut command: Command) {
-    let output = command.output().expect("it runs");
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {complaint}");
-}
-
-/// Removes the folders of test programs that are no more: a static is never dropped.
-fn remove_leftovers() {
-    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::{await_port, for_life, free_port, program, unprivileged};
+use crate::{
+    await_port, certificates, finish, folder_of_this_program, for_life, free_port, program,
+    unprivileged,
+};
 
 /// The password of every role.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -33,13 +36,9 @@ pub fn shared() -> &'static Postgres {
 impl Postgres {
     /// Starts one that nobody shares: for tests that stop or restart it.
     pub fn start() -> Self {
-        remove_leftovers();
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("{PREFIX}{}-", std::process::id()))
-            .tempdir()
-            .expect("a folder")
-            .keep();
-        certificates(&folder);
+        let folder = folder_of_this_program(PREFIX);
+        certificates::make(&folder);
+        certificates::make_client(&folder, CERTIFIED);
         initialize(&folder);
         let server = Self { folder, port: free_port() };
         server.resume();
@@ -232,66 +231,6 @@ fn spawn(folder: &Path, port: u16, log: &Path) -> Child {
         .stdout(log.try_clone().expect("a second handle"))
         .stderr(log);
     command.spawn().expect("postgres runs")
-}
-
-/// An authority, the server's certificate for `localhost`, the client's, and an authority that
-/// is none of theirs.
-fn certificates(folder: &Path) {
-    authority(folder, "ca");
-    authority(folder, "foreign");
-    leaf(folder, "server", "localhost", "subjectAltName=DNS:localhost");
-    leaf(folder, "client", CERTIFIED, "extendedKeyUsage=clientAuth");
-    for key in ["server.key", "client.key"] {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(folder.join(key), mode).expect("its mode");
-    }
-}
-
-const CURVE: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-
-fn authority(folder: &Path, name: &str) {
-    let mut command = openssl(folder, "req");
-    command.args(CURVE).args(["-x509", "-days", "30", "-subj"]).arg(format!("/CN={name}"));
-    command.args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")]);
-    finish(command);
-}
-
-fn leaf(folder: &Path, name: &str, subject: &str, extension: &str) {
-    let request = format!("{name}.csr");
-    let mut command = openssl(folder, "req");
-    command.args(CURVE).args(["-subj", &format!("/CN={subject}")]);
-    command.args(["-keyout", &format!("{name}.key"), "-out", &request]);
-    finish(command);
-    std::fs::write(folder.join("extensions"), extension).expect("a file");
-    let mut command = openssl(folder, "x509");
-    command.args(["-req", "-in", &request, "-days", "30", "-extfile", "extensions"]);
-    command.args(["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]);
-    command.args(["-out", &format!("{name}.pem")]);
-    finish(command);
-}
-
-fn openssl(folder: &Path, job: &str) -> Command {
-    let mut command = Command::new(program("openssl", "openssl", &[]));
-    command.arg(job).current_dir(folder);
-    command
-}
-
-fn finish(mut command: Command) {
-    let output = command.output().expect("it runs");
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {complaint}");
-}
-
-/// Removes the folders of test programs that are no more: a static is never dropped.
-fn remove_leftovers() {
-    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]
