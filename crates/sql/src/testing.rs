@@ -193,14 +193,23 @@ impl Caller {
         })
     }
 
+    /// Calls a tool; what it gives back, before it is rendered.
+    pub(crate) async fn out<T: Tool<Server = Sql>>(
+        &self,
+        sql: &Sql,
+        args: Value,
+    ) -> Result<T::Out, ToolError> {
+        let args = serde_json::from_value(args).expect("arguments");
+        T::call(sql, &self.ctx(T::CONTRACT.size), args).await
+    }
+
     /// Calls a tool; see [`shown`].
     pub(crate) async fn call<T: Tool<Server = Sql>>(
         &self,
         sql: &Sql,
         args: Value,
     ) -> Result<String, ToolError> {
-        let args = serde_json::from_value(args).expect("arguments");
-        Ok(shown(T::call(sql, &self.ctx(T::CONTRACT.size), args).await?.render()))
+        Ok(shown(self.out::<T>(sql, args).await?.render()))
     }
 
     /// Calls a tool of servers.toml; see [`shown`].

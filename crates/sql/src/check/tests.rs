@@ -29,9 +29,7 @@ fn truths() -> Fake {
 async fn ask(fake: &Fake, expect: &str) -> Result<Verdict, ToolError> {
     let sql = server(&["shop"], fake, std::path::Path::new("unused"));
     let args = json!({"statement": "SELECT", "expect": expect});
-    let args = serde_json::from_value(args).expect("arguments");
-    let ctx = Caller::default().ctx(CONTRACT.size);
-    Ok(Check::call(&sql, &ctx, args).await?.0)
+    Ok(Caller::default().out::<Check>(&sql, args).await?.0)
 }
 
 async fn check(fake: &Fake, expect: &str, holds: bool, because: &str, evidence: &str) {

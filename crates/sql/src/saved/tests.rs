@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 
-use contract::Tool as _;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -133,10 +132,9 @@ async fn nothing_is_left_of_a_call_that_fails_or_is_dropped() {
     assert!(files(folder.path()).is_empty());
     let hangs = Fake { hangs: true, ..Fake::default() };
     let (folder, sql) = world(&hangs);
-    let args = serde_json::from_value(save("csv")).expect("arguments");
-    let ctx = Caller::default().ctx(Query::CONTRACT.size);
+    let caller = Caller::default();
     {
-        let mut running = pin!(Query::call(&sql, &ctx, args));
+        let mut running = pin!(caller.call::<Query>(&sql, save("csv")));
         while hangs.heard.lock().expect("no panic").is_empty() {
             assert!(futures_util::poll!(&mut running).is_pending());
         }
