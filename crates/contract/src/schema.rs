@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-/// The lean schema of a type: no `$schema`, titles, formats, null unions or `$defs`, which cost
-/// tokens and confuse clients.
+/// The lean schema of a type: no `$schema`, titles, formats, null unions but of a list's items, or
+/// `$defs`, which cost tokens and confuse clients.
 pub fn of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -35,7 +35,10 @@ pub fn of_arguments<T: JsonSchema>() -> Value {
 fn trim(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(trim),
-        Value::Object(schema) => trim_object(schema),
+        Value::Object(schema) => {
+            trim_object(schema);
+            drop_null(schema);
+        }
         _ => {}
     }
 }
@@ -59,10 +62,11 @@ fn trim_object(schema: &mut Map<String, Value>) {
             }
             Value::Array(_) if matches!(name.as_str(), "enum" | "examples" | "required") => {}
             _ if matches!(name.as_str(), "default" | "const") => {}
+            // An item cannot be left out: its null means something.
+            Value::Object(item) if name == "items" => trim_object(item),
             inner => trim(inner),
         }
     }
-    drop_null(schema);
     fold_constants(schema);
 }
 
@@ -349,6 +353,14 @@ mod tests {
                 "additionalProperties": false,
                 "required": ["query"]
             })
+        );
+    }
+
+    #[test]
+    fn null_is_dropped_where_a_field_may_be_absent_and_kept_in_lists() {
+        assert_eq!(
+            of::<Option<Vec<Option<bool>>>>(),
+            json!({"type": "array", "items": {"type": ["boolean", "null"]}})
         );
     }
 
