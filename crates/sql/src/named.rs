@@ -121,7 +121,7 @@ impl Configured for Named {
             .0
             .arguments
             .iter()
-            .filter(|argument| argument.default.is_none())
+            .filter(|argument| argument.is_required)
             .map(|argument| argument.name.as_str())
             .collect();
         let mut schema = json!({

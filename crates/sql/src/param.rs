@@ -29,7 +29,7 @@ impl JsonSchema for Scalar {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number", "boolean"], "maxLength": LONGEST })
+        json_schema!({ "type": ["string", "number", "boolean", "null"], "maxLength": LONGEST })
     }
 }
 
@@ -67,6 +67,7 @@ fn number(value: &Number) -> Param {
 
 #[cfg(test)]
 mod tests {
+    use contract::schema::Validator;
     use serde_json::json;
 
     use super::*;
@@ -87,6 +88,14 @@ mod tests {
         check(json!(0.1), Param::Number("0.1".to_owned()));
         check(json!("0.10"), Param::Text("0.10".to_owned()));
         check(json!(""), Param::Text(String::new()));
+    }
+
+    #[test]
+    fn a_list_of_them_takes_null_and_no_lists() {
+        let schema = contract::schema::of::<Vec<Scalar>>();
+        let validator = Validator::new(&schema).expect("a schema");
+        assert!(validator.is_valid(&json!([null, true, 0.5, 7, "x"])), "{schema}");
+        assert!(!validator.is_valid(&json!([[1]])) && !validator.is_valid(&json!([{}])));
     }
 
     #[test]

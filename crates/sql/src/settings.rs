@@ -120,7 +120,7 @@ pub struct Tls {
     /// Whether it is asked for; `verify` if absent. `off` is for this machine and sockets.
     #[serde(default)]
     pub mode: TlsMode,
-    /// The file of the authorities that count; the system's, if absent.
+    /// A file of authorities that count beside the system's, such as the company's own.
     #[schemars(length(min = 1, max = 4096))]
     pub ca: Option<PathBuf>,
     /// The client's certificate, a PEM file.
@@ -244,8 +244,12 @@ pub struct ParamSettings {
     #[serde(default)]
     #[schemars(length(max = 100), inner(length(min = 1, max = 200)))]
     pub values: Vec<String>,
-    /// The value of a call that gives none; without it the parameter is required.
+    /// The value of a call that gives none; without it the parameter is required, unless it is
+    /// `optional`.
     pub default: Option<serde_json::Value>,
+    /// Whether a call may leave it out, and the statement gets NULL.
+    #[serde(default)]
+    pub optional: bool,
 }
 
 /// The type of a parameter.

@@ -26,6 +26,8 @@ pub(super) struct Argument {
     pub(super) schema: Value,
     /// The value of a call that gives none.
     pub(super) default: Option<Value>,
+    /// Whether every call must give it.
+    pub(super) is_required: bool,
     kind: ParamKind,
 }
 
@@ -51,9 +53,15 @@ impl Argument {
         let argument = Self {
             name: settings.name.clone(),
             default: settings.default.clone(),
+            is_required: settings.default.is_none() && !settings.optional,
             kind: settings.kind,
             schema,
         };
+        if settings.optional && settings.default.is_some() {
+            return Err("`optional` is NULL where nothing is given, and `default` is not; \
+                        remove one"
+                .to_owned());
+        }
         if let Some(default) = &argument.default {
             let faults = Validator::plain(&argument.schema)
                 .map(|validator| validator.faults(default))
@@ -66,7 +74,7 @@ impl Argument {
         Ok(argument)
     }
 
-    /// The value of a call, or the default.
+    /// The value of a call, or the default, or NULL.
     pub(super) fn value(&self, args: &Map<String, Value>) -> Result<Param, ToolError> {
         let value = args.get(&self.name).or(self.default.as_ref()).unwrap_or(&Value::Null);
         self.check(value)

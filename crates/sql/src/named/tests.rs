@@ -108,6 +108,27 @@ async fn arguments_refuse_what_the_table_forbids() {
 }
 
 #[tokio::test]
+async fn what_is_optional_and_left_out_is_null() {
+    let fake = Fake::default();
+    let (_folder, sql) = world(&fake);
+    let params = json!([
+        {"name": "city", "type": "text", "optional": true},
+        {"name": "since", "type": "date", "optional": true},
+    ]);
+    let query = open_one(&sql, table("SELECT $1, $2", params)).expect("a query");
+    assert_eq!(query.schema().get("required"), None);
+    for (args, expected) in [
+        (json!({}), "[Null, Null]"),
+        (json!({"city": "Porto"}), "[Text(\"Porto\"), Null]"),
+        (json!({"since": "2026-01-01"}), "[Null, Text(\"2026-01-01\")]"),
+    ] {
+        Caller::default().call_configured(&query, &sql, args).await.expect("rows");
+        let heard = fake.heard.lock().expect("no panic").pop().expect("a statement");
+        assert!(heard.contains(expected), "{heard}");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_a_named_query_follow_each_other() {
     let (_folder, sql) = world(&Fake { rows: 5, ..Fake::default() });
     let mut settings = table("SELECT 1", json!([]));
@@ -180,6 +201,10 @@ async fn a_wrong_table_is_told_with_its_remedy() {
     wrong(
         json!({"name": "a", "type": "date", "default": "2026-02-30"}),
         "`a`: `default`: there is no day 2026-02-30",
+    );
+    wrong(
+        json!({"name": "a", "type": "text", "default": "x", "optional": true}),
+        "`a`: `optional` is NULL where nothing is given, and `default` is not; remove one",
     );
     check(
         "SELECT $1, $2",
