@@ -210,7 +210,10 @@ impl Page<'_> {
         let here = count(entries.get(self.from..self.from + shown).unwrap_or_default());
         let is_last = self.from + shown >= entries.len();
         let trailer = self.trailer("tables", before, here, tables.len(), shown, is_last);
-        self.text(text, format!("{trailer}; columns: `pattern` or `words`"))
+        let mut on_page = entries.iter().skip(self.from).take(shown);
+        let has_pairs = on_page.any(overview::is_of_pairs);
+        let legend = if has_pairs { "; {a b}_{c d}: every pair" } else { "" };
+        self.text(text, format!("{trailer}{legend}; columns: `pattern` or `words`"))
     }
 
     fn matching(&self, pattern: &str) -> Result<Text, ToolError> {

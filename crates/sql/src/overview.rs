@@ -1,10 +1,11 @@
 //! The leanest list of tables: names only, grouped by schema, common beginnings written once.
 //!
-//! `sales_{customers orders}` stands for two tables, `log_{2024_01…2024_12 (12)}` for twelve.
-//! Names are parted by spaces, since most words with a space before them are one token.
+//! `sales_{customers orders}` stands for two tables, `log_{2024_01…2024_12 (12)}` for twelve, and
+//! `{crm sales}_{notes orders}` for four. Names are parted by spaces, since most words with a space
+//! before them are one token.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::schema::{Schema, Table, TableKind};
 
@@ -39,10 +40,10 @@ pub(crate) fn entries(schema: &Schema) -> Vec<Entry> {
     for ((schema, is_view), tables) in groups {
         let heading = if is_view { format!("{schema} views:") } else { format!("{schema}:") };
         let names: Vec<String> = tables.iter().map(|table| quoted(&table.name)).collect();
-        entries.extend(fold(&runs(&names)).into_iter().map(|(text, tables)| Entry {
+        entries.extend(pairs(fold(&runs(&names))).iter().map(|group| Entry {
             heading: heading.clone(),
-            text,
-            tables,
+            text: group.text(),
+            tables: group.tables(),
         }));
     }
     entries
@@ -140,8 +141,67 @@ fn runs(names: &[String]) -> Vec<Shown> {
     shown
 }
 
-/// Names with the same first word become one entry.
-fn fold(names: &[Shown]) -> Vec<Shown> {
+/// Names that begin alike: every beginning with every ending.
+#[derive(Debug)]
+struct Group {
+    /// With a `_` at their ends; one that is empty where there is nothing to share.
+    beginnings: Vec<String>,
+    endings: Vec<Shown>,
+}
+
+impl Group {
+    fn tables(&self) -> usize {
+        self.beginnings.len() * self.endings.iter().map(|(_, tables)| tables).sum::<usize>()
+    }
+
+    fn text(&self) -> String {
+        let endings: Vec<&str> = self.endings.iter().map(|(name, _)| name.as_str()).collect();
+        match self.beginnings.as_slice() {
+            [none] if none.is_empty() => endings.join(" "),
+            [one] => format!("{one}{{{}}}", endings.join(" ")),
+            several => {
+                let words: Vec<&str> =
+                    several.iter().map(|beginning| beginning.trim_end_matches('_')).collect();
+                format!("{{{}}}_{{{}}}", words.join(" "), endings.join(" "))
+            }
+        }
+    }
+}
+
+/// Whether an entry stands for every pair of two lists of words.
+pub(crate) fn is_of_pairs(entry: &Entry) -> bool {
+    // A name that begins like this is in quotes.
+    entry.text.starts_with('{')
+}
+
+/// Groups with the same endings become one, at the place of the first.
+fn pairs(groups: Vec<Group>) -> Vec<Group> {
+    let mut paired: Vec<Group> = Vec::new();
+    let mut places: HashMap<Vec<Shown>, usize> = HashMap::new();
+    for group in groups {
+        let is_whole_word =
+            |beginning: &String| beginning.ends_with('_') && !beginning.ends_with("__");
+        if !group.beginnings.iter().all(is_whole_word) {
+            paired.push(group);
+            continue;
+        }
+        match places.entry(group.endings.clone()) {
+            Occupied(place) => {
+                if let Some(first) = paired.get_mut(*place.get()) {
+                    first.beginnings.extend(group.beginnings);
+                }
+            }
+            Vacant(place) => {
+                place.insert(paired.len());
+                paired.push(group);
+            }
+        }
+    }
+    paired
+}
+
+/// Names with the same first word become one group.
+fn fold(names: &[Shown]) -> Vec<Group> {
     let mut folded = Vec::new();
     for group in names.chunk_by(|(a, _), (b, _)| {
         stem(a).is_some_and(|stem| b.starts_with(stem) && !a.contains('"') && !b.contains('"'))
@@ -153,25 +213,22 @@ fn fold(names: &[Shown]) -> Vec<Shown> {
     folded
 }
 
-/// `a_b a_c` as `a_{b c}`, where it saves something.
-fn braced(group: &[Shown]) -> Vec<Shown> {
+/// `a_b a_c` as `a_` with `b` and `c`, where it saves something.
+fn braced(group: &[Shown]) -> Vec<Group> {
     let ([(first, _), ..], [.., (last, _)]) = (group, group) else { return Vec::new() };
     let prefix = &first[..common(first, last)];
     // Sorted names: what the first and the last share, all share. Cut where a word ends.
     let prefix = prefix.split('{').next().unwrap_or_default();
     let prefix = prefix.rfind('_').map_or("", |at| &prefix[..=at]);
     if group.len() < 2 || prefix.len() < 3 {
-        return group.to_vec();
+        let alone =
+            |name: &Shown| Group { beginnings: vec![String::new()], endings: vec![name.clone()] };
+        return group.iter().map(alone).collect();
     }
-    let mut text = format!("{prefix}{{");
-    for (index, (name, _)) in group.iter().enumerate() {
-        if index > 0 {
-            text.push(' ');
-        }
-        let _ = write!(text, "{}", name.get(prefix.len()..).unwrap_or_default());
-    }
-    text.push('}');
-    vec![(text, group.iter().map(|(_, tables)| tables).sum())]
+    let ending =
+        |(name, tables): &Shown| (name.get(prefix.len()..).unwrap_or_default().to_owned(), *tables);
+    let endings = group.iter().map(ending).collect();
+    vec![Group { beginnings: vec![prefix.to_owned()], endings }]
 }
 
 /// The first word of a name and the `_` behind it.
@@ -220,6 +277,25 @@ mod tests {
         check(&["x_one"], "x_one");
         check(&["_a_b", "_a_c"], "_a_b _a_c");
         check(&["größe_a", "größe_b", "größen"], "größe_{a b} größen");
+    }
+
+    #[test]
+    fn common_endings_are_written_once() {
+        check(
+            &[
+                "crm_notes",
+                "crm_orders",
+                "crm_orders_1",
+                "hr_x",
+                "shop_notes",
+                "shop_orders",
+                "shop_orders_1",
+            ],
+            "{crm shop}_{notes orders orders_1} hr_x",
+        );
+        check(&["ab_c", "ab_d", "ab_x_c", "ab_x_d"], "ab_{c d x_c x_d}");
+        check(&["it_a", "it_b", "my_a", "my_c"], "it_{a b} my_{a c}");
+        check(&["it__a", "it__b", "my__a", "my__b"], "it__{a b} my__{a b}");
     }
 
     #[test]
@@ -290,8 +366,15 @@ mod tests {
 
     #[test]
     fn two_hundred_tables_are_few_tokens() {
-        // 231 o200k tokens: words with a space before them are mostly one token.
         let text = text(&large());
-        assert!(text.len() <= 1_900, "{} bytes: {text}", text.len());
+        assert!(text.len() <= 300, "{} bytes: {text}", text.len());
+        // Also where every area has a table that no other has: 240 o200k tokens, since words
+        // with a space before them are mostly one token.
+        let mut uneven = large();
+        for (index, one) in uneven.tables.iter_mut().enumerate().step_by(20) {
+            one.name = format!("{}_{index}", one.name);
+        }
+        let text = self::text(&uneven);
+        assert!(text.len() <= 1_950, "{} bytes: {text}", text.len());
     }
 }
