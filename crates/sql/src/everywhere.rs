@@ -109,7 +109,7 @@ fn passwords_are_the_same_everywhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_database_is_described() {
-    let world = World::new("described", nothing).await;
+    let world = World::new("described_everywhere", nothing).await;
     for id in IDS {
         let text = world.call::<Describe>(id, json!({})).await;
         let lines: Vec<&str> = text.lines().collect();
