@@ -192,7 +192,7 @@ async fn results_are_measured_like_tables() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn masks_hold_in_profiles_and_descriptions() {
-    let world = World::new("masked", masked).await;
+    let world = World::new("masked_everywhere", masked).await;
     for id in IDS {
         let text = world.call::<Profile>(id, json!({"table": "customers"})).await;
         assert!(!text.contains("example.org") && !text.contains("born"), "{id}: {text}");
