@@ -79,6 +79,7 @@ impl Database {
         let password = settings.password.as_ref().map(|one| place.secret(one)).transpose()?;
         let urls = settings.replicas.iter().chain([&settings.url]);
         let connections = settings.connections.unwrap_or(5);
+        let time = Duration::from_secs(u64::from(settings.seconds.unwrap_or(10)));
         let absolute = |path: &std::path::PathBuf| place.path(path);
         let engine = engine::engine(Setup {
             id: id.to_owned(),
@@ -91,6 +92,7 @@ impl Database {
                 key: settings.tls.key.as_ref().map(absolute),
             },
             connections,
+            time,
             rules: Rules {
                 allow: settings.allow.clone(),
                 deny: settings.deny.clone(),
@@ -108,7 +110,7 @@ impl Database {
             limits: Limits {
                 rows: u64::from(settings.rows.unwrap_or(1_000)),
                 cell: usize::try_from(settings.cell.unwrap_or(2_000)).unwrap_or(2_000),
-                time: Duration::from_secs(u64::from(settings.seconds.unwrap_or(10))),
+                time,
             },
             held: Held::default(),
             engine,

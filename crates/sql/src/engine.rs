@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) tls: Tls,
     /// Most connections at a time.
     pub(crate) connections: u32,
+    /// The longest that one statement may take.
+    pub(crate) time: Duration,
     /// What statements may touch.
     pub(crate) rules: Rules,
     /// What the credential may do beyond reading, by the operator's word.

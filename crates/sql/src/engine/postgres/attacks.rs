@@ -146,6 +146,7 @@ impl Engines {
             password: Some(Secret::new(PASSWORD.to_owned())),
             tls: Tls { mode: TlsMode::Off, ..Tls::default() },
             connections: 1,
+            time: std::time::Duration::from_secs(60),
             rules,
             accept: Vec::new(),
             layers,

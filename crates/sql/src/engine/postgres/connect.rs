@@ -10,6 +10,7 @@ use contract::{Secret, StartError, ToolError};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions as _, Row as _, ValueRef as _};
 
+use super::AHEAD;
 use super::errors::{disconnected, tell};
 use crate::engine::Setup;
 use crate::settings::{Tls, TlsMode};
@@ -21,7 +22,7 @@ const AVOIDED: Duration = Duration::from_secs(30);
 
 /// What a session writes like, whatever the role's or the database's own settings are: the
 /// statement layer reads strings by the standard, and bytes are shown in one way.
-const FORMS: [(&str, &str); 6] = [
+const FORMS: [(&str, &str); 7] = [
     ("standard_conforming_strings", "on"),
     ("bytea_output", "hex"),
     ("client_min_messages", "error"),
@@ -29,13 +30,14 @@ const FORMS: [(&str, &str); 6] = [
     // Rows are read to the end far more often than not, and a limit is ours, not the planner's.
     ("cursor_tuple_fraction", "1.0"),
     ("default_transaction_isolation", "read committed"),
+    // Compiling takes longer than most questions, and cannot be cancelled.
+    ("jit", "off"),
 ];
 
 /// The session layer's start-up options: they hold before the first statement, and RESET ALL
 /// comes back to them.
-const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 3] = [
     ("default_transaction_read_only", "on"),
-    ("statement_timeout", "60s"),
     ("lock_timeout", "3s"),
     ("idle_in_transaction_session_timeout", "70s"),
 ];
@@ -206,7 +208,8 @@ fn server(url: &str, setup: &Setup) -> Result<Server, StartError> {
     }
     options = options.options(FORMS);
     if setup.layers.session {
-        options = options.options(SESSION);
+        let time = setup.time.saturating_sub(AHEAD).as_millis().max(1).to_string();
+        options = options.options(SESSION).options([("statement_timeout", time)]);
     }
     Ok(Server { options, is_old: AtomicBool::new(false), avoided: Mutex::new(None) })
 }

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Either, Executor as _, Row as _};
 
 use super::cells::{Types, read};
 use super::errors::{Fault, Statement};
+use super::gate::Admitted;
 use crate::engine::{Column, Param, Run, Sink};
 
 /// The most bytes of one row that leave the database: a driver holds a row as a whole, and so
@@ -43,24 +44,36 @@ pub(crate) struct Outcome {
     pub(crate) is_drained: bool,
 }
 
-/// What is sent before the statement: see [`declaration`].
-const PREFIX: &str = "DECLARE suite_rows NO SCROLL CURSOR WITHOUT HOLD FOR \
-     SELECT * FROM (SELECT * FROM (\n";
+/// What opens the cursor.
+const DECLARE: &str = "DECLARE suite_rows NO SCROLL CURSOR WITHOUT HOLD FOR ";
+/// What stands between that and a statement whose rows are measured.
+const MEASURED: &str = "SELECT * FROM (SELECT * FROM (\n";
 
-/// The statement behind a cursor that raises an error instead of a row that is too large: the
-/// size is asked of the row as it is stored, and exactly only where that is not clearly small.
+/// The text that opens the cursor, and how many bytes of it stand before the statement.
+struct Declared {
+    text: String,
+    prefix: usize,
+}
+
+/// The statement behind a cursor. Unless its rows are small anyway, it raises an error instead of
+/// a row that is too large: the size is asked of the row as it is stored, and exactly only where
+/// that is not clearly small.
 ///
 /// `OFFSET 0` keeps the statement as it is: without it, its expressions would be computed a
 /// second time to be measured. `suite_row.*` is the row, whatever columns are called.
-fn declaration(sql: &str) -> String {
-    format!(
-        "{PREFIX}{}\n) AS suite_statement OFFSET 0) AS suite_row WHERE CASE \
+fn declaration(sql: &str, is_small: bool) -> Declared {
+    let sql = unterminated(sql);
+    if is_small {
+        return Declared { text: format!("{DECLARE}{sql}"), prefix: DECLARE.len() };
+    }
+    let text = format!(
+        "{DECLARE}{MEASURED}{sql}\n) AS suite_statement OFFSET 0) AS suite_row WHERE CASE \
          WHEN pg_catalog.pg_column_size(suite_row.*) <= {SMALL} THEN true \
          WHEN pg_catalog.octet_length((suite_row.*)::pg_catalog.text) <= {ROW} THEN true \
          ELSE ('{OVERSIZED} ' || pg_catalog.octet_length((suite_row.*)::pg_catalog.text))\
-         ::pg_catalog.int4 = 0 END",
-        unterminated(sql)
-    )
+         ::pg_catalog.int4 = 0 END"
+    );
+    Declared { text, prefix: DECLARE.len() + MEASURED.len() }
 }
 
 /// The statement without the semicolon at its end.
@@ -73,12 +86,15 @@ pub(crate) async fn rows(
     connection: &mut PgConnection,
     run: &Run<'_>,
     statement: &Statement<'_>,
+    admitted: &Admitted,
     types: &Types,
     sink: &mut dyn Sink,
 ) -> Result<Outcome, Fault> {
-    let declared = bound(declaration(statement.sql), statement.params);
+    let Declared { text, prefix } = declaration(statement.sql, admitted.is_small);
+    // A statement that is repeated is parsed by the server once for each connection.
+    let declared = bound(text, statement.params).persistent(admitted.is_repeated);
     let declared = connection.execute(declared).await;
-    declared.map_err(|error| Fault::from(error).placed(statement, PREFIX.len()))?;
+    declared.map_err(|error| Fault::from(error).placed(statement, prefix))?;
     let mut pump = Pump { types, limit: run.cell, seen: 0, size: 0, leftover: 0 };
     let mut ask = FIRST.min(sink.appetite()).max(1);
     let mut skip = match run.skip {

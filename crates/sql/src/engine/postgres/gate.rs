@@ -1,6 +1,6 @@
 //! The statement layer: what may run, and how it is written when it does.
 //!
-//! 1. The statement is parsed with PostgreSQL's own grammar (`grammar`, `tree`): one statement,
+//! 1. The statement is parsed with PostgreSQL's own grammar (`reading`, `grammar`, `tree`): one,
 //!    made of kinds of nodes that are known to be harmless (`kinds`), of values of reasonable
 //!    size (`bounds`). What it names is collected (`mentions`).
 //! 2. The names are looked up in the database's catalogue as the server resolves them
@@ -19,6 +19,8 @@ mod functions;
 mod grammar;
 mod kinds;
 mod mentions;
+mod narrow;
+mod reading;
 mod relations;
 mod splice;
 mod tree;
@@ -26,15 +28,13 @@ mod tree;
 use contract::ToolError;
 use pg_query::protobuf::Token;
 
-use self::grammar::{Lexeme, Parsed};
-use self::mentions::Mentions;
-use self::splice::{Edit, Source};
+pub(crate) use self::reading::{Reading, Readings};
+
+use self::grammar::Lexeme;
+use self::splice::Source;
 use self::tree::{Node, Tree};
 use super::catalogue::{Catalogue, failed};
-use crate::engine::{Param, Rules};
-
-/// The longest statement, in bytes.
-const LONGEST: usize = 200_000;
+use crate::engine::Rules;
 
 /// A statement that may run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,18 @@ pub(crate) struct Admitted {
     pub(crate) sql: String,
     /// The caller asked for the plan of `sql`, not for its rows.
     pub(crate) explain: Option<Explain>,
+    /// Its rows need not be measured: none can be large.
+    pub(crate) is_small: bool,
+    /// It was asked before, and may be so again.
+    pub(crate) is_repeated: bool,
+}
+
+impl Admitted {
+    /// A statement that nobody looked at, as tests of the other layers have it run.
+    pub(crate) fn unread(statement: &str) -> Self {
+        let sql = statement.to_owned();
+        Self { sql, explain: None, is_small: false, is_repeated: false }
+    }
 }
 
 /// How a plan is asked for.
@@ -59,19 +71,20 @@ pub(crate) struct Explain {
 /// learns is kept in `memory`. A database error leaves the transaction to be rolled back.
 pub(crate) async fn admit(
     conn: &mut sqlx::PgConnection,
-    statement: &str,
-    params: &[Param],
+    reading: &Reading,
     rules: &Rules,
     memory: &Catalogue,
 ) -> Result<Admitted, ToolError> {
-    let Read { text, tokens, start, end, explain, mentions, mut edits } =
-        read(statement, params).await?;
+    let Reading { text, tokens, start, end, explain, mentions, .. } = reading;
     let mut request = admission::Request { conn, rules, memory };
-    let substitutions = request.admit(&mentions).await?;
-    let source = Source { text: &text, tokens: &tokens };
+    let found = request.admit(mentions).await?;
+    let substitutions = request.substitutions(&found);
     if substitutions.iter().any(|substitution| substitution.needs_key) {
         request.set_key().await?;
     }
+    let is_small = reading.is_narrow && request.is_small(mentions, &found).await?;
+    let source = Source { text, tokens };
+    let mut edits = reading.edits.clone();
     for substitution in substitutions {
         if let Some(relation) = mentions.relations.get(substitution.mention) {
             edits.push(source.substitute(relation, |only| substitution.query(only))?);
@@ -82,55 +95,12 @@ pub(crate) async fn admit(
             }
         }
     }
-    Ok(Admitted { sql: source.edited(start, end, edits)?, explain })
-}
-
-/// What the text of a statement says by itself.
-struct Read {
-    text: String,
-    tokens: Vec<Lexeme>,
-    /// Where the query begins and ends, without EXPLAIN, comments around it and semicolons.
-    start: usize,
-    end: usize,
-    explain: Option<Explain>,
-    mentions: Mentions,
-    edits: Vec<Edit>,
-}
-
-/// Everything that needs no database.
-async fn read(statement: &str, params: &[Param]) -> Result<Read, ToolError> {
-    if statement.len() > LONGEST {
-        return Err(ToolError::invalid(format!(
-            "the statement has {} bytes; at most {LONGEST} are taken",
-            statement.len()
-        )));
-    }
-    let text = statement.to_owned();
-    let params = params.to_vec();
-    grammar::on_its_thread(move || {
-        let Parsed { statements, mut tokens } = grammar::parse(&text)?;
-        let statement = single(&statements)?;
-        while tokens.last().is_some_and(|token| token.is(Token::Ascii59)) {
-            tokens.pop();
-        }
-        let (query, explain) = query(statement)?;
-        let guards = bounds::check(query, &params)?;
-        let mentions = mentions::collect(query)?;
-        let first = match statement.as_kind("ExplainStmt") {
-            Some(explain) => behind_explain(explain, &tokens),
-            None => 0,
-        };
-        let start = tokens.get(first).map(|token| token.start).unwrap_or_default();
-        let end = tokens.last().map(|token| token.end).unwrap_or_default();
-        let source = Source { text: &text, tokens: &tokens };
-        let bound = mentions.params.iter().map(|placeholder| source.bind(*placeholder, &params));
-        let mut edits = bound.collect::<Result<Vec<_>, _>>()?;
-        for guard in guards {
-            edits.extend(source.guard(guard)?);
-        }
-        Ok(Read { text, tokens, start, end, explain, mentions, edits })
+    Ok(Admitted {
+        sql: source.edited(*start, *end, edits)?,
+        explain: *explain,
+        is_small,
+        is_repeated: reading.is_repeated(),
     })
-    .await
 }
 
 fn single(statements: &[Tree]) -> Result<&Tree, ToolError> {

@@ -79,6 +79,7 @@ fn setup(url: &str, rules: Rules, layers: Layers) -> Setup {
         password: None,
         tls: Tls::default(),
         connections: 1,
+        time: std::time::Duration::from_secs(60),
         rules,
         accept: Vec::new(),
         layers,

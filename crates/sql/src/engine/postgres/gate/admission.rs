@@ -49,17 +49,37 @@ fn denied<T>(message: String) -> Result<T, ToolError> {
 }
 
 impl Request<'_> {
-    /// Refuses, or names the relations that are read in another form.
+    /// Refuses, or says what the relations are that it mentions.
     pub(super) async fn admit(
         &mut self,
         mentions: &Mentions,
-    ) -> Result<Vec<Substitution>, ToolError> {
+    ) -> Result<Vec<Arc<Option<Relation>>>, ToolError> {
         let found = self.relations(mentions).await?;
         self.functions(mentions).await?;
         self.notations(mentions, &found).await?;
         self.operators(mentions).await?;
         self.types(mentions, &found).await?;
-        Ok(self.substitutions(&found))
+        Ok(found)
+    }
+
+    /// Whether the rows of a narrow statement are small: its relations' are, and its functions
+    /// are PostgreSQL's own. Operators of others were named by [`Catalogue::operators`].
+    pub(super) async fn is_small(
+        &mut self,
+        mentions: &Mentions,
+        found: &[Arc<Option<Relation>>],
+    ) -> Result<bool, ToolError> {
+        let is_small =
+            |one: &Arc<Option<Relation>>| one.as_ref().as_ref().is_some_and(|r| r.is_small);
+        if !found.iter().all(is_small) {
+            return Ok(false);
+        }
+        let names: Vec<Name> = mentions.functions.iter().map(|call| call.name.clone()).collect();
+        let functions = self.memory.functions(self.conn, &names).await?;
+        let operators: Vec<Name> = mentions.operators.iter().cloned().collect();
+        let operators = self.memory.operators(self.conn, &operators).await?;
+        Ok(functions.iter().all(|all| all.iter().all(|one| !one.is_own))
+            && operators.iter().all(|all| all.is_empty()))
     }
 
     /// Sets the key of hashes for this transaction: as a setting, since a constant in the text
@@ -349,7 +369,8 @@ impl Request<'_> {
         Ok(())
     }
 
-    fn substitutions(&self, found: &[Arc<Option<Relation>>]) -> Vec<Substitution> {
+    /// The relations that are read in another form.
+    pub(super) fn substitutions(&self, found: &[Arc<Option<Relation>>]) -> Vec<Substitution> {
         let mut substitutions = Vec::new();
         for (mention, known) in found.iter().enumerate() {
             let Some(relation) = known.as_ref() else { continue };

@@ -90,7 +90,7 @@ async fn body(function: &Function) -> Result<Body, ToolError> {
     }
     let Some(text) = function.body.clone() else { return Ok(Body::default()) };
     let is_procedural = function.language == "plpgsql";
-    grammar::on_its_thread(move || {
+    grammar::deeply(text.len(), move || {
         let tokens = grammar::tokens(&text);
         let mut body = Body::default();
         for (at, token) in tokens.iter().enumerate() {

@@ -1,9 +1,13 @@
-//! PostgreSQL's own grammar, on a thread of its own.
+//! PostgreSQL's own grammar, where the stack is deep: the parser and everything that walks its
+//! trees recurse.
 //!
-//! The parser and everything that walks its trees recurse, so they run where the stack is deep;
-//! one thread is enough, since a statement takes some ten microseconds, and it keeps the parser
-//! (which swaps the standard error stream of the process while it works) from racing itself.
+//! Most statements take some ten microseconds, and waking another thread takes longer: they are
+//! read where they came in, on a stack that is made for it. There the parser itself goes no
+//! deeper than a hundred kilobytes, for it does not know of that stack; what is deeper, and what
+//! is long, is read on a thread of its own. One is enough, and the parser wants it: what it keeps
+//! for each thread is never given back.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
 
@@ -38,12 +42,23 @@ impl Lexeme {
     }
 }
 
+/// The longest text that is read where it came in, in bytes.
+const SHORT: usize = 4_000;
+
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs `work` on the thread of the grammar.
-pub(super) async fn on_its_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
+/// Runs `work`, which is about a text of `length` bytes, where the stack is deep.
+pub(super) async fn deeply<T: Send + 'static>(
+    length: usize,
+    work: impl Fn() -> Result<T, ToolError> + Send + 'static,
 ) -> Result<T, ToolError> {
+    if length <= SHORT {
+        let here = AssertUnwindSafe(|| stacker::grow(STACK, &work));
+        let done = catch_unwind(here).unwrap_or_else(|_| Err(panicked()));
+        if !done.as_ref().is_err_and(|error| error.message == TOO_DEEP) {
+            return done;
+        }
+    }
     static THREAD: OnceLock<Option<Sender<Job>>> = OnceLock::new();
     let lost = || ToolError::internal("the thread of the grammar is gone");
     let thread = THREAD.get_or_init(start).as_ref().ok_or_else(lost)?;
@@ -52,7 +67,7 @@ pub(super) async fn on_its_thread<T: Send + 'static>(
         let _ = send.send(work());
     });
     thread.send(job).map_err(|_| lost())?;
-    receive.await.map_err(|_| ToolError::internal("the grammar panicked"))?
+    receive.await.map_err(|_| panicked())?
 }
 
 fn start() -> Option<Sender<Job>> {
@@ -60,14 +75,18 @@ fn start() -> Option<Sender<Job>> {
     let work = move || {
         for job in receive {
             // What asked for a job that panics learns it from the channel that it waits at.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            let _ = catch_unwind(AssertUnwindSafe(job));
         }
     };
     let thread = std::thread::Builder::new().name("sql-grammar".into()).stack_size(STACK);
     thread.spawn(work).ok().map(|_| send)
 }
 
-/// Parses `text`; to be called on the thread of the grammar.
+fn panicked() -> ToolError {
+    ToolError::internal("the grammar panicked")
+}
+
+/// Parses `text`; to be called where the stack is deep.
 pub(super) fn parse(text: &str) -> Result<Parsed, ToolError> {
     let tree = pg_query::parse(text, 0).map_err(explain)?;
     let mut statements = Vec::with_capacity(tree.protobuf.stmts.len());
@@ -97,11 +116,11 @@ fn lexeme(token: &ScanToken) -> Option<Lexeme> {
     (!is_comment).then_some(Lexeme { start, end, token: token.token })
 }
 
+const TOO_DEEP: &str = "the statement is nested too deeply; split it into WITH parts, or use \
+    IN (…) or = ANY (…) instead of long chains";
+
 fn too_deep() -> ToolError {
-    ToolError::invalid(
-        "the statement is nested too deeply; split it into WITH parts, or use IN (…) or = ANY (…) \
-         instead of long chains",
-    )
+    ToolError::invalid(TOO_DEEP)
 }
 
 /// What the parser says, as it says it.

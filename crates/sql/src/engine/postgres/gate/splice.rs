@@ -11,7 +11,7 @@ use super::mentions::{LongColumn, Placeholder, RelationMention};
 use crate::engine::Param;
 
 /// Text that takes the place of other text.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Edit {
     pub(super) start: usize,
     pub(super) end: usize,

@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 
 use super::*;
+use crate::engine::Param;
 use crate::settings::Mask;
 
 const FIXTURE: &str = "
@@ -45,6 +46,18 @@ async fn connect() -> PgConnection {
     connection
 }
 
+/// Reads a statement and admits it.
+async fn admit_text(
+    connection: &mut PgConnection,
+    statement: &str,
+    params: &[Param],
+    rules: &Rules,
+    memory: &Catalogue,
+) -> Result<Admitted, ToolError> {
+    let reading = Readings::default().read(statement, params).await?;
+    admit(connection, &reading, rules, memory).await
+}
+
 fn masked() -> Rules {
     let masks = [
         ("public.customers.email", Mask::Hash),
@@ -60,7 +73,7 @@ fn masked() -> Rules {
 async fn answer(statement: &str, params: &[Param], rules: &Rules) -> Result<String, String> {
     let mut connection = connect().await;
     let memory = Catalogue::new();
-    let admitted = admit(&mut connection, statement, params, rules, &memory).await;
+    let admitted = admit_text(&mut connection, statement, params, rules, &memory).await;
     let admitted = admitted.map_err(|error| error.text())?;
     let sql = format!("SELECT coalesce(json_agg(q), '[]')::text FROM ({}) q", admitted.sql);
     let mut query = sqlx::query_as(AssertSqlSafe(sql));
@@ -120,7 +133,8 @@ async fn a_hash_is_the_same_for_the_same_value_and_its_key_is_not_shown() {
     let mut connection = connect().await;
     let memory = Catalogue::new();
     let statement = "SELECT email FROM customers WHERE email <> 'x' ORDER BY id";
-    let admitted = admit(&mut connection, statement, &[], &rules, &memory).await.expect("a SELECT");
+    let admitted =
+        admit_text(&mut connection, statement, &[], &rules, &memory).await.expect("a SELECT");
     assert!(!admitted.sql.contains(memory.salt()));
     let twice = format!("{0} ", admitted.sql);
     let ask = async |connection: &mut PgConnection, sql: String| {
@@ -215,10 +229,11 @@ async fn only_the_query_is_handed_on() {
         ("EXPLAIN (ANALYZE off) SELECT (1)", "SELECT (1)", Some(false)),
         ("EXPLAIN (VERBOSE, ANALYZE 1, FORMAT json) VALUES (1)", "VALUES (1)", Some(true)),
     ] {
-        let admitted = admit(&mut connection, statement, &[], &Rules::default(), &memory).await;
+        let admitted =
+            admit_text(&mut connection, statement, &[], &Rules::default(), &memory).await;
         let explain = analyze.map(|analyze| Explain { analyze });
-        let expected = Admitted { sql: sql.to_owned(), explain };
-        assert_eq!(admitted.expect("a SELECT"), expected, "{statement}");
+        let admitted = admitted.expect("a SELECT");
+        assert_eq!((admitted.sql.as_str(), admitted.explain), (sql, explain), "{statement}");
     }
 }
 
