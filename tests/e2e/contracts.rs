@@ -11,23 +11,28 @@ fn golden(server: &str) -> Vec<Value> {
     golden["tools"].as_array().expect("tools").clone()
 }
 
-const SERVERS: [&str; 1] = ["docs"];
+const SERVERS: [&str; 2] = ["docs", "sql"];
+
+/// A server on a small world where everybody may call all of its tools.
+fn world(server: &str) -> (Folder, Session) {
+    let folder = if server == "docs" { Folder::docs() } else { Folder::sql() };
+    let session = Session::start(&suite(), server, &folder.config());
+    (folder, session)
+}
 
 #[test]
 fn the_wire_form_is_the_committed_one() {
-    let mut session = {
+    for server in SERVERS {
         let mut command = std::process::Command::new(suite());
-        command.arg("docs").current_dir(repository()).arg("--state");
         let state = tempfile::tempdir().expect("a folder");
-        command.arg(state.path());
-        Session::spawn(command)
-    };
-    let list = session.request("tools/list", json!({}));
-    assert_eq!(
-        list["result"]["tools"],
-        json!(golden("docs")),
-        "cargo xtask schemas writes it anew"
-    );
+        command.arg(server).current_dir(repository()).arg("--state").arg(state.path());
+        let list = Session::spawn(command).request("tools/list", json!({}));
+        assert_eq!(
+            list["result"]["tools"],
+            json!(golden(server)),
+            "cargo xtask schemas writes it anew"
+        );
+    }
 }
 
 /// Every string, list and number has bounds; every object refuses unknown fields.
@@ -55,6 +60,12 @@ fn unbounded(path: &str, schema: &Value, found: &mut Vec<String>) {
             }
         }
         Some("string" | "boolean" | "integer" | "number") => {}
+        // Any scalar: its numbers are JSON's, so only its text can be long.
+        None if schema["type"] == json!(["string", "number", "boolean", "null"]) => {
+            if lacks("maxLength") {
+                found.push(format!("{path}: maxLength"));
+            }
+        }
         other => found.push(format!("{path}: type {other:?}")),
     }
 }
@@ -72,33 +83,41 @@ fn every_argument_has_bounds() {
 
 #[test]
 fn examples_are_accepted_and_refused_as_they_say() {
-    let folder = Folder::docs();
-    let mut session = Session::start(&suite(), "docs", &folder.config());
-    for tool in SERVERS.iter().flat_map(|server| golden(server)) {
-        let name = tool["name"].as_str().expect("a name");
-        let path = repository().join(format!("tests/examples/{name}.json"));
-        let text_of = std::fs::read_to_string(&path)
-            .unwrap_or_else(|_| panic!("{} is missing", path.display()));
-        let examples: Value = serde_json::from_str(&text_of).expect("JSON");
-        for args in examples["accepts"].as_array().expect("accepts") {
-            let answer = session.call(name, args.clone());
-            assert!(!text(&answer).starts_with("invalid: "), "{name} {args}: {answer}");
-            assert!(answer["error"].is_null(), "{name} {args}: {answer}");
+    for server in SERVERS {
+        let (_folder, mut session) = world(server);
+        for tool in golden(server) {
+            let name = tool["name"].as_str().expect("a name");
+            check_examples(&mut session, name);
         }
-        for refused in examples["refuses"].as_array().expect("refuses") {
-            let answer = session.call(name, refused["arguments"].clone());
-            let words = refused["because"].as_str().expect("because");
-            assert!(text(&answer).starts_with("invalid: "), "{name} {refused}: {answer}");
-            assert!(text(&answer).contains(words), "{name} {refused}: {answer}");
-            assert_eq!(answer["result"]["isError"], true);
+    }
+}
+
+fn check_examples(session: &mut Session, name: &str) {
+    let path = repository().join(format!("tests/examples/{name}.json"));
+    let text_of = std::fs::read_to_string(&path)
+        .unwrap_or_else(|_| panic!("{} is missing", path.display()));
+    let examples: Value = serde_json::from_str(&text_of).expect("JSON");
+    for args in examples["accepts"].as_array().expect("accepts") {
+        let answer = session.call(name, args.clone());
+        let shown = text(&answer);
+        for kind in ["invalid: ", "denied: ", "unavailable: ", "internal: ", "timeout: "] {
+            assert!(!shown.starts_with(kind), "{name} {args}: {answer}");
         }
+        assert!(answer["error"].is_null(), "{name} {args}: {answer}");
+    }
+    for refused in examples["refuses"].as_array().expect("refuses") {
+        let answer = session.call(name, refused["arguments"].clone());
+        let words = refused["because"].as_str().expect("because");
+        assert!(text(&answer).starts_with("invalid: "), "{name} {refused}: {answer}");
+        assert!(text(&answer).contains(words), "{name} {refused}: {answer}");
+        assert_eq!(answer["result"]["isError"], true);
     }
 }
 
 #[test]
 fn definitions_keep_their_token_budget() {
     let tokenizer = bpe_openai::o200k_base();
-    for (server, budget) in [("docs", 500)] {
+    for (server, budget) in [("docs", 500), ("sql", 900)] {
         let tools = json!({ "tools": golden(server) }).to_string();
         let tokens = tokenizer.count(&tools);
         assert!(tokens <= budget, "{server}: {tokens} tokens");
@@ -145,11 +164,61 @@ fn roles_decide_on_listing_and_calling_alike() {
     }
 }
 
+/// The same for a reviewed query: it is a tool like the others, and can be all that a role has.
+#[test]
+fn a_role_with_one_reviewed_query_has_nothing_else() {
+    let folder = Folder::sql();
+    folder.write(
+        "servers.toml",
+        "[people]\n\"*\" = [\"desk\"]\n[roles.desk]\ntools = [\"sql_orders_in\"]\n\
+         [servers.sql]\npurpose = \"Answer questions about sales.\"\nowner = \"tests\"\n\
+         [servers.sql.databases.sales]\nurl = \"sqlite:sales.db\"\n\
+         [servers.sql.queries.orders_in]\ndatabase = \"sales\"\n\
+         purpose = \"How many orders there are, of all channels or one.\"\n\
+         statement = \"SELECT count(*) AS n FROM orders WHERE channel = ?1 OR ?1 IS NULL\"\n\
+         params = [{ name = \"channel\", type = \"text\", values = [\"web\", \"shop\"], optional = true }]\n",
+    );
+    let mut session = Session::start(&suite(), "sql", &folder.config());
+    let listed = session.request("tools/list", json!({}))["result"]["tools"].clone();
+    let names: Vec<&str> =
+        listed.as_array().expect("tools").iter().filter_map(|tool| tool["name"].as_str()).collect();
+    assert_eq!(names, ["sql_orders_in"]);
+    let mut found = Vec::new();
+    unbounded("sql_orders_in", &listed[0]["inputSchema"], &mut found);
+    assert!(found.is_empty(), "{found:#?}");
+    let mut count = |args: Value| -> u64 {
+        let answer = session.call("sql_orders_in", args);
+        let number = text(&answer).lines().nth(2).and_then(|line| line.parse().ok());
+        number.unwrap_or_else(|| panic!("{answer}"))
+    };
+    // What is left out is NULL.
+    let (all, web) = (count(json!({})), count(json!({"channel": "web"})));
+    assert!(all > web && web > 0, "{all} {web}");
+    for (name, args) in [
+        ("sql_query", json!({"statement": "SELECT 1"})),
+        ("sql_schema", json!({})),
+        ("sql_profile", json!({"table": "orders"})),
+        ("sql_check", json!({"statement": "SELECT 1", "expect": "true"})),
+        ("sql_explain", json!({"statement": "SELECT 1"})),
+        ("sql_result", json!({"uri": "sql://sales/results/0123456789abcdef0123.csv"})),
+    ] {
+        let answer = session.call(name, args);
+        assert!(!answer["error"].is_null(), "{name} is unknown to who may not call it: {answer}");
+    }
+    for uri in ["sql://sales/schema", "sql://sales/results/0123456789abcdef0123.csv"] {
+        let answer = session.request("resources/read", json!({"uri": uri}));
+        assert!(!answer["error"].is_null(), "{uri}: {answer}");
+    }
+    let resources = session.request("resources/list", json!({}));
+    assert_eq!(resources["result"]["resources"], json!([]), "{resources}");
+}
+
 #[test]
 fn instructions_are_short() {
-    let folder = Folder::docs();
-    let mut session = Session::start(&suite(), "docs", &folder.config());
-    let found = session.request("server/discover", json!({}));
-    let instructions = found["result"]["instructions"].as_str().expect("instructions");
-    assert!(bpe_openai::o200k_base().count(instructions) <= 150, "{instructions}");
+    for server in SERVERS {
+        let (_folder, mut session) = world(server);
+        let found = session.request("server/discover", json!({}));
+        let instructions = found["result"]["instructions"].as_str().expect("instructions");
+        assert!(bpe_openai::o200k_base().count(instructions) <= 150, "{instructions}");
+    }
 }

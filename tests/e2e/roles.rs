@@ -15,7 +15,7 @@ use suite::assemble::{Ready, Source, check, ready};
 use tests::fixture::Fixture;
 use tests::harness::{Folder, Silent};
 
-const LAUNCHERS: &[Launcher] = &[Launcher::of::<Fixture>(), Launcher::of::<docs::Docs>()];
+const LAUNCHERS: [Launcher; 3] = [Launcher::of::<Fixture>(), suite::SERVERS[0], suite::SERVERS[1]];
 
 /// One server in this process, on the very same assembly as the product's, so that callers can be
 /// anybody.
@@ -41,7 +41,7 @@ impl Served {
         let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
         let source = Source { path: folder.config(), state: None, fetcher: None };
         let launcher = LAUNCHERS.iter().find(|launcher| launcher.name == server).expect("a server");
-        let checked = check(&source, LAUNCHERS, Some(server));
+        let checked = check(&source, &LAUNCHERS, Some(server));
         let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
         let ready = runtime.block_on(ready(checked, launcher, Vec::new(), String::new()));
         Self { runtime, ready: ready.unwrap_or_else(|error| panic!("{error}")) }

@@ -112,6 +112,24 @@ impl Folder {
         folder
     }
 
+    /// A folder with the sample database as `sales`, which everybody may ask everything.
+    pub fn sql() -> Self {
+        let folder = Self::new(
+            "[people]\n\"*\" = [\"analyst\"]\n[roles.analyst]\ntools = [\"sql_*\"]\n\
+             targets = { database = [\"sales\"] }\n\
+             [servers.sql]\npurpose = \"Answer questions about sales.\"\nowner = \"tests\"\n\
+             [servers.sql.databases.sales]\nurl = \"sqlite:sales.db\"\n",
+        );
+        folder.sample("sales.db");
+        folder
+    }
+
+    /// Puts a copy of the sample database there.
+    pub fn sample(&self, name: &str) {
+        let sample = repository().join("samples/sales.db");
+        std::fs::copy(sample, self.path(name)).expect("the sample is copied");
+    }
+
     /// Writes a file, making its folders.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.path(name);

@@ -163,6 +163,11 @@ pub(crate) trait Sink: Send {
 
     /// How many rows may be asked of the database at once before the next look at the sink.
     fn appetite(&self) -> u64;
+
+    /// How many rows it looks at in all from here on, where it knows: one more than it takes.
+    fn horizon(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The plan of a statement.

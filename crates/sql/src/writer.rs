@@ -127,6 +127,10 @@ impl Sink for Writer {
         Ok(true)
     }
 
+    fn horizon(&self) -> Option<u64> {
+        Some((self.limit - self.rows).saturating_add(1))
+    }
+
     fn appetite(&self) -> u64 {
         let rows = (self.limit - self.rows).saturating_add(1);
         let room = self.budget.saturating_sub(self.text.len());

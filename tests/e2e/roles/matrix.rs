@@ -19,6 +19,9 @@ fn more(tool: &str) -> Vec<Value> {
             .to_vec(),
         "docs_read" => vec![json!({"collection": "secret", "path": "salaries.md"})],
         "docs_outline" => ["handbook", "secret"].map(|name| json!({"collection": name})).to_vec(),
+        "sql_schema" | "sql_query" | "sql_explain" | "sql_profile" | "sql_check" | "sql_result" => {
+            vec![of_database(tool, "payroll")]
+        }
         _ => Vec::new(),
     }
 }
@@ -28,7 +31,22 @@ fn fewest(entry: &Entry) -> Value {
     match entry.contract.name {
         // Its schema asks for either of two, in a form that nothing simple reads.
         "json_schema_2020_12_tool" => json!({"phone": "1", "email": "ann@example.com"}),
+        // Statements are parsed, and there are two databases.
+        tool @ ("sql_schema" | "sql_query" | "sql_explain" | "sql_profile" | "sql_check"
+        | "sql_result") => of_database(tool, "sales"),
         _ => least(&entry.input),
+    }
+}
+
+/// Arguments of a tool of databases, for one of them.
+fn of_database(tool: &str, database: &str) -> Value {
+    let statement = "SELECT 1";
+    match tool {
+        "sql_schema" => json!({"database": database}),
+        "sql_profile" => json!({"database": database, "table": "orders"}),
+        "sql_check" => json!({"database": database, "statement": statement, "expect": "true"}),
+        "sql_result" => json!({"uri": format!("sql://{database}/results/{}.csv", "0".repeat(20))}),
+        _ => json!({"database": database, "statement": statement}),
     }
 }
 
@@ -58,6 +76,8 @@ fn principals() -> Vec<(&'static str, Identity)> {
         ("user max", of("user:max")),
         ("user root", of("user:root")),
         ("user nick", of("user:nick")),
+        ("user dana", of("user:dana")),
+        ("user dot", of("user:dot")),
         ("key ci", key("ci")),
         ("a key of nobody, for writer", Identity { only: only(&["writer"]), ..key("batch") }),
         ("token 00u9", token("00u9")),
@@ -117,6 +137,7 @@ fn golden() -> Folder {
     let folder = Folder::docs();
     let rules = std::fs::read_to_string(repository().join("tests/golden/roles.toml"));
     folder.write("servers.toml", &rules.expect("the rules"));
+    folder.sample("sales.db");
     folder
 }
 
@@ -127,7 +148,7 @@ fn list_and_call_agree_with_the_golden_matrix_of_roles_and_tools() {
                     listed nor callable.\nWritten by SUITE_GOLDEN=write cargo test -p tests --test \
                     e2e golden\n"
         .to_owned();
-    for server in ["test", "docs"] {
+    for server in ["test", "docs", "sql"] {
         let _ = write!(text, "\n=== {server}\n{}", matrix(&folder, server));
     }
     let path = repository().join("tests/golden/roles.txt");

@@ -29,8 +29,8 @@ use catalogue::Catalogue;
 use cells::Types;
 use cursor::Outcome;
 use errors::{Fault, Statement};
-use gate::Admitted;
-use session::{Lease, Pool};
+use gate::{Admitted, Reading, Readings};
+use session::{Lease, Leaves, Pool};
 
 /// How long what was found out about the credential counts for further connections.
 const VETTED: Duration = Duration::from_mins(1);
@@ -43,6 +43,7 @@ pub(crate) struct Postgres {
     setup: Setup,
     pool: Arc<Pool>,
     types: Types,
+    readings: Readings,
     memory: Catalogue,
     /// When the credential was last found to be right.
     vetted: Mutex<Option<Instant>>,
@@ -57,6 +58,7 @@ impl Postgres {
             setup,
             pool,
             types: Types::default(),
+            readings: Readings::default(),
             memory: Catalogue::new(),
             vetted: Mutex::new(None),
         })
@@ -103,7 +105,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// What a transaction begins with.
+    /// What a transaction begins with. The session's own time-out is that of a whole call.
     fn opening(&self, deadline: Instant, is_raw: bool) -> String {
         // Bytes that are no UTF-8 would end the statement otherwise.
         let raw = if is_raw { "; SET LOCAL client_encoding = 'SQL_ASCII'" } else { "" };
@@ -111,6 +113,9 @@ impl Postgres {
             return format!("BEGIN{raw}");
         }
         let left = deadline.saturating_duration_since(Instant::now());
+        if left + AHEAD >= self.setup.time {
+            return format!("BEGIN READ ONLY{raw}");
+        }
         let milliseconds = left.saturating_sub(AHEAD).as_millis().max(1);
         format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds}{raw}")
     }
@@ -128,26 +133,47 @@ impl Postgres {
         Ok(())
     }
 
+    /// Lends a session with an open transaction, and reads the statement while the server answers.
+    async fn ready(&self, run: &Run<'_>) -> Result<(Lease, Option<Arc<Reading>>), ToolError> {
+        let reading = async {
+            match self.setup.layers.statement {
+                true => self.readings.read(run.statement, run.params).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        match tokio::join!(self.begin(run.deadline, run.session), reading) {
+            (Ok(lease), Ok(reading)) => Ok((lease, reading)),
+            (Ok(lease), Err(refused)) => {
+                lease.finish(Leaves::Anything);
+                Err(refused)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
     async fn admit(
         &self,
         connection: &mut PgConnection,
         run: &Run<'_>,
+        reading: Option<&Reading>,
     ) -> Result<Admitted, ToolError> {
-        if !self.setup.layers.statement {
-            return Ok(Admitted { sql: run.statement.to_owned(), explain: None });
+        match reading {
+            Some(reading) => {
+                gate::admit(connection, reading, &self.setup.rules, &self.memory).await
+            }
+            None => Ok(Admitted::unread(run.statement)),
         }
-        gate::admit(connection, run.statement, run.params, &self.setup.rules, &self.memory).await
     }
 
     async fn rows(&self, run: &Run<'_>, sink: &mut dyn Sink) -> Result<bool, ToolError> {
-        let mut lease = self.begin(run.deadline, run.session).await?;
-        match self.rows_in(&mut lease, run, sink).await {
-            Ok(Outcome { has_more, is_drained: true }) => {
-                lease.finish();
+        let (mut lease, reading) = self.ready(run).await?;
+        match self.rows_in(&mut lease, run, reading.as_deref(), sink).await {
+            Ok(Outcome { has_more, is_drained: true, leaves }) => {
+                lease.finish(leaves);
                 Ok(has_more)
             }
             // Too much is still on its way: the lease cancels it as it is dropped.
-            Ok(Outcome { has_more, is_drained: false }) => Ok(has_more),
+            Ok(Outcome { has_more, is_drained: false, .. }) => Ok(has_more),
             Err(fault) => Err(end(lease, fault)),
         }
     }
@@ -156,22 +182,24 @@ impl Postgres {
         &self,
         lease: &mut Lease,
         run: &Run<'_>,
+        reading: Option<&Reading>,
         sink: &mut dyn Sink,
     ) -> Result<Outcome, Fault> {
         let connection = lease.connection()?;
-        let Admitted { sql, explain } = self.admit(connection, run).await?;
-        let statement = Statement { written: run.statement, sql: &sql, params: run.params };
+        let admitted = self.admit(connection, run, reading).await?;
+        let Admitted { ref sql, explain, .. } = admitted;
+        let statement = Statement { written: run.statement, sql, params: run.params };
         if explain.is_none_or(|explain| explain.analyze) {
             self.bound(connection, &statement).await?;
         }
         if let Some(explain) = explain {
             explain::lines(connection, &statement, run, explain.analyze, sink).await?;
-            return Ok(Outcome { has_more: false, is_drained: true });
+            return Ok(Outcome { has_more: false, is_drained: true, leaves: Leaves::Anything });
         }
         let outcome = if self.setup.layers.engine {
-            cursor::rows(connection, run, &statement, &self.types, sink).await?
+            cursor::rows(connection, run, &statement, &admitted, &self.types, sink).await?
         } else {
-            cursor::bare(connection, run, &sql, &self.types, sink).await?
+            cursor::bare(connection, run, sql, &self.types, sink).await?
         };
         if !self.setup.layers.session && outcome.is_drained {
             connection.execute(sqlx::raw_sql("COMMIT")).await?;
@@ -192,10 +220,10 @@ impl Postgres {
     }
 
     async fn plan(&self, run: &Run<'_>, analyze: bool) -> Result<Plan, ToolError> {
-        let mut lease = self.begin(run.deadline, run.session).await?;
-        match self.plan_in(&mut lease, run, analyze).await {
+        let (mut lease, reading) = self.ready(run).await?;
+        match self.plan_in(&mut lease, run, reading.as_deref(), analyze).await {
             Ok(plan) => {
-                lease.finish();
+                lease.finish(Leaves::Anything);
                 Ok(plan)
             }
             Err(fault) => Err(end(lease, fault)),
@@ -206,10 +234,11 @@ impl Postgres {
         &self,
         lease: &mut Lease,
         run: &Run<'_>,
+        reading: Option<&Reading>,
         analyze: bool,
     ) -> Result<Plan, Fault> {
         let connection = lease.connection()?;
-        let Admitted { sql, explain } = self.admit(connection, run).await?;
+        let Admitted { sql, explain, .. } = self.admit(connection, run, reading).await?;
         let statement = Statement { written: run.statement, sql: &sql, params: run.params };
         let analyze = analyze || explain.is_some_and(|explain| explain.analyze);
         if analyze {
@@ -226,7 +255,7 @@ impl Postgres {
         };
         match outcome.await {
             Ok(schema) => {
-                lease.finish();
+                lease.finish(Leaves::Anything);
                 Ok(schema)
             }
             Err(fault) => Err(end(lease, fault)),
@@ -239,7 +268,7 @@ impl Postgres {
             let outcome = async { vet::vet(lease.connection()?).await }.await;
             match outcome {
                 Ok(vetted) => {
-                    lease.finish();
+                    lease.finish(Leaves::Anything);
                     return Ok(vetted);
                 }
                 Err(fault) if fault.is_lost() && lease.is_reused() => {

@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, Either, Executor as _, Row as _};
 use super::cells::{Types, read};
 use super::errors::{Fault, Statement};
 use super::gate::Admitted;
+use super::session::Leaves;
 use crate::engine::{Column, Param, Run, Sink};
 
 /// The most bytes of one row that leave the database: a driver holds a row as a whole, and so
@@ -24,9 +25,9 @@ pub(crate) const OVERSIZED: &str = "suite: oversized row of";
 /// PostgreSQL write at most 255 bytes for one.
 const SMALL: usize = ROW / 256;
 
-/// How many rows are asked for first: enough for most questions, and the width of the others'
+/// How many rows are asked for first: enough for a page, and the width of the others'
 /// rows is known then.
-const FIRST: u64 = 100;
+const FIRST: u64 = 128;
 /// How many bytes are asked for at once after that, about.
 const BATCH: u64 = 256 * 1024;
 /// The most rows that are asked for at once.
@@ -40,8 +41,11 @@ const LEFTOVER: usize = 1024 * 1024;
 pub(crate) struct Outcome {
     /// There are rows that the sink did not take.
     pub(crate) has_more: bool,
-    /// Every answer was read: the connection may be used again.
+    /// Every answer was read, or is a few bytes that are on their way: the connection may be used
+    /// again.
     pub(crate) is_drained: bool,
+    /// What is left of it in the session.
+    pub(crate) leaves: Leaves,
 }
 
 /// What opens the cursor.
@@ -61,9 +65,9 @@ struct Declared {
 ///
 /// `OFFSET 0` keeps the statement as it is: without it, its expressions would be computed a
 /// second time to be measured. `suite_row.*` is the row, whatever columns are called.
-fn declaration(sql: &str, is_small: bool) -> Declared {
+fn declaration(sql: &str, is_plain: bool) -> Declared {
     let sql = unterminated(sql);
-    if is_small {
+    if is_plain {
         return Declared { text: format!("{DECLARE}{sql}"), prefix: DECLARE.len() };
     }
     let text = format!(
@@ -90,7 +94,7 @@ pub(crate) async fn rows(
     types: &Types,
     sink: &mut dyn Sink,
 ) -> Result<Outcome, Fault> {
-    let Declared { text, prefix } = declaration(statement.sql, admitted.is_small);
+    let Declared { text, prefix } = declaration(statement.sql, admitted.is_plain);
     // A statement that is repeated is parsed by the server once for each connection.
     let declared = bound(text, statement.params).persistent(admitted.is_repeated);
     let declared = connection.execute(declared).await;
@@ -101,19 +105,30 @@ pub(crate) async fn rows(
         0 => String::new(),
         rows => format!("MOVE FORWARD {rows} IN suite_rows; "),
     };
+    let leaves = if admitted.is_plain { Leaves::Transaction } else { Leaves::Anything };
     loop {
-        let text = format!("{skip}FETCH FORWARD {ask} FROM suite_rows");
+        // The last rows of a plain statement end its transaction in the same message.
+        let is_last = admitted.is_plain && sink.horizon().is_some_and(|most| ask >= most);
+        let end = if is_last { "; ROLLBACK" } else { "" };
+        let leaves = if is_last { Leaves::Nothing } else { leaves };
+        let answered = if skip.is_empty() { 1 } else { 2 };
+        let text = format!("{skip}FETCH FORWARD {ask} FROM suite_rows{end}");
         skip.clear();
         let answers = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(text)));
-        let batch = pump.drink(answers, sink).await?;
+        let batch = pump.drink(answers, answered, sink).await?;
         if pump.seen == 0 {
+            if is_last {
+                connection.execute(sqlx::raw_sql("BEGIN READ ONLY")).await?;
+            }
             sink.columns(&describe(connection, statement, types).await?)?;
-            return Ok(Outcome { has_more: false, is_drained: true });
+            return Ok(Outcome { has_more: false, is_drained: true, leaves: Leaves::Anything });
         }
         match batch {
-            Batch::Refused { is_drained } => return Ok(Outcome { has_more: true, is_drained }),
-            Batch::Taken(count) if count < ask => {
-                return Ok(Outcome { has_more: false, is_drained: true });
+            Batch::Refused { is_drained } => {
+                return Ok(Outcome { has_more: true, is_drained, leaves });
+            }
+            Batch::Taken(count) if count < ask || is_last => {
+                return Ok(Outcome { has_more: false, is_drained: true, leaves });
             }
             Batch::Taken(_) => ask = pump.next(sink.appetite()),
         }
@@ -134,13 +149,14 @@ pub(crate) async fn bare(
     }
     let mut pump = Pump { types, limit: run.cell, seen: 0, size: 0, leftover: 0 };
     let answers = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
-    let batch = pump.drink(answers, sink).await?;
+    let batch = pump.drink(answers, usize::MAX, sink).await?;
     if pump.seen == 0 {
         sink.columns(&[])?;
     }
+    let leaves = Leaves::Anything;
     match batch {
-        Batch::Refused { is_drained } => Ok(Outcome { has_more: true, is_drained }),
-        Batch::Taken(_) => Ok(Outcome { has_more: false, is_drained: true }),
+        Batch::Refused { is_drained } => Ok(Outcome { has_more: true, is_drained, leaves }),
+        Batch::Taken(_) => Ok(Outcome { has_more: false, is_drained: true, leaves }),
     }
 }
 
@@ -198,20 +214,26 @@ enum Batch {
 }
 
 impl Pump<'_> {
+    /// Takes the rows up to the end of so many commands; what else is answered is left for
+    /// whoever asks next.
     async fn drink(
         &mut self,
         mut answers: impl Stream<
             Item = Result<Either<sqlx::postgres::PgQueryResult, PgRow>, sqlx::Error>,
         > + Unpin,
+        mut commands: usize,
         sink: &mut dyn Sink,
     ) -> Result<Batch, Fault> {
         let mut count = 0;
         while let Some(answer) = answers.try_next().await? {
-            let Either::Right(row) = answer else { continue };
-            if !self.pour(&row, sink)? {
-                return self.drain(answers).await;
+            match answer {
+                Either::Right(row) if self.pour(&row, sink)? => count += 1,
+                Either::Right(_) => return self.drain(answers).await,
+                Either::Left(_) => commands -= 1,
             }
-            count += 1;
+            if commands == 0 {
+                break;
+            }
         }
         Ok(Batch::Taken(count))
     }

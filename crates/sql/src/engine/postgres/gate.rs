@@ -44,8 +44,9 @@ pub(crate) struct Admitted {
     pub(crate) sql: String,
     /// The caller asked for the plan of `sql`, not for its rows.
     pub(crate) explain: Option<Explain>,
-    /// Its rows need not be measured: none can be large.
-    pub(crate) is_small: bool,
+    /// Columns and constants of plain tables, and a few functions of PostgreSQL's own: no row can
+    /// be large, and nothing can be left in the session.
+    pub(crate) is_plain: bool,
     /// It was asked before, and may be so again.
     pub(crate) is_repeated: bool,
 }
@@ -54,7 +55,7 @@ impl Admitted {
     /// A statement that nobody looked at, as tests of the other layers have it run.
     pub(crate) fn unread(statement: &str) -> Self {
         let sql = statement.to_owned();
-        Self { sql, explain: None, is_small: false, is_repeated: false }
+        Self { sql, explain: None, is_plain: false, is_repeated: false }
     }
 }
 
@@ -82,7 +83,8 @@ pub(crate) async fn admit(
     if substitutions.iter().any(|substitution| substitution.needs_key) {
         request.set_key().await?;
     }
-    let is_small = reading.is_narrow && request.is_small(mentions, &found).await?;
+    let is_plain =
+        reading.is_narrow && substitutions.is_empty() && request.is_plain(mentions, &found).await?;
     let source = Source { text, tokens };
     let mut edits = reading.edits.clone();
     for substitution in substitutions {
@@ -98,7 +100,7 @@ pub(crate) async fn admit(
     Ok(Admitted {
         sql: source.edited(*start, *end, edits)?,
         explain: *explain,
-        is_small,
+        is_plain,
         is_repeated: reading.is_repeated(),
     })
 }

@@ -35,6 +35,17 @@ const CLEANING: Duration = Duration::from_secs(5);
 /// thought of.
 const CLEAN: &str = "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all(); RESET ALL";
 
+/// What a statement leaves in its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// Its transaction has ended, and that was all there was.
+    Nothing,
+    /// Its transaction.
+    Transaction,
+    /// Whatever [`CLEAN`] is for.
+    Anything,
+}
+
 /// The same after statements that may have ended the transaction themselves, and after failures.
 const CLEAN_ALL: &str = "ROLLBACK; CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; \
      UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
@@ -197,9 +208,14 @@ impl Lease {
 
     /// The call is over and all of its answers were read. What cleans up goes out at once, and
     /// the next call, or nobody, waits for it.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(mut self, leaves: Leaves) {
         let Some(mut session) = self.session.take() else { return };
-        if let Some(clean) = self.pool.clean {
+        let clean = match leaves {
+            Leaves::Nothing => None,
+            Leaves::Transaction => self.pool.clean.and(Some("ROLLBACK")),
+            Leaves::Anything => self.pool.clean,
+        };
+        if let Some(clean) = clean {
             post(&mut session.connection, clean);
             if session.connection.should_flush() {
                 // It did not fit into the socket's buffer: wait for it, in the background.

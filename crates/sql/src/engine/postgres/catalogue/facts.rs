@@ -9,9 +9,9 @@ pub(crate) struct Relation {
     pub(crate) name: String,
     /// Whether the database can hold any character.
     pub(crate) is_unicode: bool,
-    /// A plain table whose rows cannot be stored out of line: by the types of its columns, none
-    /// has more than two kilobytes.
-    pub(crate) is_small: bool,
+    /// A table whose rows are never stored out of line, so that by the types of its columns none
+    /// has more than two kilobytes; and reading it computes nothing: it has no policies.
+    pub(crate) is_plain: bool,
     #[serde(default)]
     pub(crate) columns: Option<Vec<Attribute>>,
     /// Itself, what it is a part of, and its parts: partitions and heirs.

@@ -71,7 +71,8 @@ pub(super) const RELATIONS: &str = r"
 SELECT f.i, json_build_object(
     'schema', n.nspname, 'name', c.relname,
     'is_unicode', pg_catalog.getdatabaseencoding() IN ('UTF8', 'SQL_ASCII'),
-    'is_small', c.relkind = 'r' AND c.reltoastrelid = 0 AND NOT c.relhassubclass
+    'is_plain', c.relkind = 'r' AND c.reltoastrelid = 0 AND NOT c.relhassubclass
+        AND NOT c.relrowsecurity
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
             WHERE a.attrelid = c.oid AND to_jsonb(a) ->> 'attgenerated' = 'v'),
     'columns', (SELECT json_agg(json_build_object('name', a.attname,

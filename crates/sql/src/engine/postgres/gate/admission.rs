@@ -62,16 +62,16 @@ impl Request<'_> {
         Ok(found)
     }
 
-    /// Whether the rows of a narrow statement are small: its relations' are, and its functions
-    /// are PostgreSQL's own. Operators of others were named by [`Catalogue::operators`].
-    pub(super) async fn is_small(
+    /// Whether a narrow statement is plain: its relations are, and its functions and operators are
+    /// PostgreSQL's own.
+    pub(super) async fn is_plain(
         &mut self,
         mentions: &Mentions,
         found: &[Arc<Option<Relation>>],
     ) -> Result<bool, ToolError> {
-        let is_small =
-            |one: &Arc<Option<Relation>>| one.as_ref().as_ref().is_some_and(|r| r.is_small);
-        if !found.iter().all(is_small) {
+        let is_plain =
+            |one: &Arc<Option<Relation>>| one.as_ref().as_ref().is_some_and(|r| r.is_plain);
+        if !found.iter().all(is_plain) {
             return Ok(false);
         }
         let names: Vec<Name> = mentions.functions.iter().map(|call| call.name.clone()).collect();

@@ -1,10 +1,9 @@
-//! Whether the rows of a statement are certainly small, so that nothing need measure them while
-//! it runs.
+//! Whether a statement can neither make large rows nor leave anything in the session, by its text:
+//! then its rows need not be measured, and ending its transaction is all there is to clean.
 //!
-//! A plain SELECT from relations whose own rows are small, of columns, constants, and functions
+//! A SELECT from relations by name, of columns, constants, and a few functions and operators
 //! whose values are no larger than their arguments. Whatever gathers, repeats or joins values,
-//! every subquery and every type with a length is left to be measured. Wrong here would cost
-//! memory for one row, and nothing else.
+//! every subquery and every type with a length is not narrow.
 
 use super::tree::{Node, Tree};
 
