@@ -94,8 +94,8 @@ fn examples_are_accepted_and_refused_as_they_say() {
 
 fn check_examples(session: &mut Session, name: &str) {
     let path = repository().join(format!("tests/examples/{name}.json"));
-    let text_of = std::fs::read_to_string(&path)
-        .unwrap_or_else(|_| panic!("{} is missing", path.display()));
+    let text_of =
+        std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
     let examples: Value = serde_json::from_str(&text_of).expect("JSON");
     for args in examples["accepts"].as_array().expect("accepts") {
         let answer = session.call(name, args.clone());

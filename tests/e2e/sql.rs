@@ -1,7 +1,12 @@
 //! `suite sql` as its users have it: the real binary, confined, on real servers.
 
 mod cancel;
+mod doctor;
+mod log;
 mod people;
+mod rules;
+
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 use servers::{mariadb, postgres};
@@ -19,8 +24,11 @@ fn folder(databases: &str) -> Folder {
         "[people]\n\"*\" = [\"analyst\"]\n[roles.analyst]\ntools = [\"sql_*\"]\n\
          [servers.sql]\npurpose = \"Be tested.\"\nowner = \"tests\"\n{databases}"
     ));
-    folder.write("pg", postgres::PASSWORD);
-    folder.write("my", mariadb::PASSWORD);
+    for (name, password) in [("pg", postgres::PASSWORD), ("my", mariadb::PASSWORD)] {
+        folder.write(name, password);
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(folder.path(name), mode).expect("its mode");
+    }
     folder
 }
 
@@ -45,9 +53,9 @@ fn my_table(id: &str, user: &str, database: &str) -> String {
     )
 }
 
-/// A SQLite file with [`DATA`].
-fn sqlite(folder: &Folder, name: &str) {
-    let made = std::process::Command::new("sqlite3").arg(folder.path(name)).arg(DATA).status();
+/// A SQLite file from SQL.
+fn sqlite(folder: &Folder, name: &str, sql: &str) {
+    let made = std::process::Command::new("sqlite3").arg(folder.path(name)).arg(sql).status();
     assert!(made.expect("sqlite3: cargo xtask test installs it").success());
 }
 
@@ -65,7 +73,7 @@ fn the_same_question_has_the_same_answer_on_every_engine() {
         "[servers.sql.databases.lite]\nurl = \"sqlite:lite.db\"\n".to_owned(),
     ];
     let folder = folder(&tables.concat());
-    sqlite(&folder, "lite.db");
+    sqlite(&folder, "lite.db", DATA);
     let mut session = Session::start(&suite(), "sql", &folder.config());
     for database in ["pg", "my", "lite"] {
         let answer = query(
@@ -87,6 +95,15 @@ fn the_same_question_has_the_same_answer_on_every_engine() {
         let stacked = query(&mut session, database, "SELECT 1; DROP TABLE orders");
         assert_eq!(stacked["result"]["isError"], true, "{stacked}");
     }
+    for (database, statement) in [
+        ("pg", "SELECT count(*) AS n FROM orders WHERE note = $1 OR $1::text IS NULL"),
+        ("my", "SELECT count(*) AS n FROM orders WHERE note = coalesce(?, note) OR note IS NULL"),
+        ("lite", "SELECT count(*) AS n FROM orders WHERE note = ?1 OR ?1 IS NULL"),
+    ] {
+        let args = json!({"database": database, "statement": statement, "params": [null]});
+        let answer = session.call("sql_query", args);
+        assert!(text(&answer).contains("\nn\n3\n"), "NULL is a value: {answer}");
+    }
     // Exact to the last digit where the engine is.
     for database in ["pg", "my"] {
         let exact = query(&mut session, database, "SELECT amount FROM orders WHERE id = 2");
@@ -96,7 +113,7 @@ fn the_same_question_has_the_same_answer_on_every_engine() {
     assert!(status.success(), "{errors}");
     assert!(!errors.contains(postgres::PASSWORD), "{errors}");
     let calls = folder.calls("sql");
-    assert_eq!(calls.len(), 3 * 3 + 2, "every call leaves a record");
+    assert_eq!(calls.len(), 3 * 4 + 2, "every call leaves a record");
     assert_eq!(calls[0]["target"], "database:pg", "{}", calls[0]);
 }
 

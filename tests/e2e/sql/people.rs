@@ -136,6 +136,10 @@ fn a_saved_result_is_its_owners() {
     assert!(!lists(&bob).contains(&uri), "{}", lists(&bob));
     let others = read(&bob);
     assert!(others.get("error").is_some(), "{others}");
+    let paged = call(&server, &bob, "sql_result", &json!({"uri": uri}));
+    assert!(text(&paged).starts_with("not_found: "), "{paged}");
+    let paged = call(&server, &ann, "sql_result", &json!({"uri": uri}));
+    assert!(text(&paged).contains("id,city\n1,Porto\n"), "{paged}");
     assert!(server.stop().success());
-    assert_eq!(folder.calls("sql").len(), 3, "kept, read, refused");
+    assert_eq!(folder.calls("sql").len(), 5, "kept, read, refused, refused, read");
 }
