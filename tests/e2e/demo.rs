@@ -19,11 +19,18 @@ fn the_demo_shows_answers_a_refusal_and_records() {
         "<untrusted source=",
         "denied: ",
         "payroll is not searched",
+        "name,email,phone,cents",
+        "…",
+        "One statement at a time",
+        "the database is as it was",
+        "database:sales",
         "done",
-        "claude mcp add",
+        "claude mcp add suite-docs",
+        "claude mcp add suite-sql",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    assert!(!text.contains("@example"), "addresses of mail are masked: {text}");
     assert!(!text.contains('\u{1b}'), "no colours where there is no terminal");
     assert_eq!(
         std::fs::read_dir(elsewhere.path()).expect("the folder").count(),

@@ -1,5 +1,5 @@
-//! `suite demo`: the main job on embedded defaults, told step by step. It starts the server as a
-//! host would, as a child process on pipes, and speaks the protocol to it.
+//! `suite demo`: the main job on embedded defaults, told step by step. It starts the servers as a
+//! host would, as child processes on pipes, and speaks the protocol to them.
 
 mod host;
 
@@ -21,14 +21,21 @@ const PAGES: &[(&str, &str)] = &[
     ("docs/hosts.md", include_str!("../../../docs/hosts.md")),
     ("docs/security.md", include_str!("../../../docs/security.md")),
     ("docs/servers/docs.md", include_str!("../../../docs/servers/docs.md")),
+    ("docs/servers/sql.md", include_str!("../../../docs/servers/sql.md")),
     ("payroll/2026.md", "# Salaries\n\nConfidential.\n"),
 ];
 
+/// A small shop; samples/sales.sql says what is in it.
+const SHOP: &[u8] = include_bytes!("../../../samples/sales.db");
+
 const SERVERS: &str = r#"[people]                     # deny by default
-"*" = ["reader"]
+"*" = ["reader", "analyst"]
 [roles.reader]
 tools   = ["docs_*"]
 targets = { collection = ["suite"] }
+[roles.analyst]
+tools   = ["sql_*"]
+targets = { database = ["sales"] }
 [servers.docs]
 purpose = "Answer questions about suite from its own documentation."
 owner   = "you"
@@ -38,20 +45,31 @@ path = "docs"
 [[servers.docs.collections]]
 name = "payroll"
 path = "payroll"
+[servers.sql]
+purpose = "Answer questions about sales from a sample database."
+owner   = "you"
+[servers.sql.databases.sales]
+url  = "sqlite:sales.db"
+mask = { "main.customers.email" = "hash", "main.customers.phone" = "last4" }
 "#;
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
     lay_out(folder.path())?;
     anstream::println!(
-        "{TITLE}suite demo{TITLE:#}  One MCP server, one agent's questions, and the records they leave.\n\
+        "{TITLE}suite demo{TITLE:#}  Two MCP servers, one agent's questions, and the records they leave.\n\
          {DIM}No key, no network; everything happens in {} and is gone afterwards.{DIM:#}",
         folder.path().display()
     );
-    let mut host = start(folder.path())?;
-    ask(&mut host)?;
-    refuse(&mut host)?;
-    host.stop()?;
+    heading(1, "A host starts the servers, as its children, on two pipes each");
+    let (mut docs, mut sql) = (start(folder.path(), "docs")?, start(folder.path(), "sql")?);
+    read(&mut docs)?;
+    query(&mut sql)?;
+    heading(4, "What is not allowed does not happen");
+    refuse_reading(&mut docs)?;
+    refuse_writing(&mut sql, &folder.path().join("sales.db"))?;
+    docs.stop()?;
+    sql.stop()?;
     records(folder.path())?;
     wire()?;
     Ok(ExitCode::SUCCESS)
@@ -66,6 +84,7 @@ fn lay_out(folder: &Path) -> anyhow::Result<()> {
         }
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;
     }
+    std::fs::write(folder.join("sales.db"), SHOP)?;
     Ok(())
 }
 
@@ -73,9 +92,8 @@ fn heading(number: u32, text: &str) {
     anstream::println!("\n{TITLE}{number}. {text}{TITLE:#}");
 }
 
-fn start(folder: &Path) -> anyhow::Result<Host> {
-    heading(1, "A host starts the server, as its child, on two pipes");
-    let mut host = Host::start(&folder.join("servers.toml"))?;
+fn start(folder: &Path, server: &str) -> anyhow::Result<Host> {
+    let mut host = Host::start(server, &folder.join("servers.toml"))?;
     let found = host.request("server/discover", json!({}))?;
     let tools = host.request("tools/list", json!({}))?;
     let name = found["_meta"]["io.modelcontextprotocol/serverInfo"]["name"].as_str().unwrap_or("?");
@@ -97,8 +115,8 @@ fn start(folder: &Path) -> anyhow::Result<Host> {
     Ok(host)
 }
 
-fn ask(host: &mut Host) -> anyhow::Result<()> {
-    heading(2, "The agent asks, and reads where the answer stands");
+fn read(host: &mut Host) -> anyhow::Result<()> {
+    heading(2, "The agent asks the documentation, and reads where the answer stands");
     let found =
         call(host, "docs_search", &json!({"query": "who may call which tool", "limit": 2}))?;
     show(&found);
@@ -113,8 +131,20 @@ fn ask(host: &mut Host) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn refuse(host: &mut Host) -> anyhow::Result<()> {
-    heading(3, "What is not allowed does not happen");
+fn query(host: &mut Host) -> anyhow::Result<()> {
+    heading(3, "The agent asks a database, which shows as much as it should");
+    show(&call(host, "sql_schema", &json!({"database": "sales"}))?);
+    let statement = "SELECT c.name, c.email, c.phone, sum(t.total_cents) AS cents \
+        FROM customers c JOIN order_totals t ON t.customer_id = c.id \
+        GROUP BY c.id ORDER BY cents DESC LIMIT 3";
+    show(&call(host, "sql_query", &json!({"database": "sales", "statement": statement}))?);
+    let late = "SELECT id FROM orders WHERE status = 'shipped' AND shipped_on IS NULL";
+    let args = json!({"database": "sales", "statement": late, "expect": "empty"});
+    show(&call(host, "sql_check", &args)?);
+    Ok(())
+}
+
+fn refuse_reading(host: &mut Host) -> anyhow::Result<()> {
     for args in [
         json!({"query": "salaries", "collection": "payroll"}),
         json!({"query": "salaries", "limitt": 3}),
@@ -134,12 +164,28 @@ fn refuse(host: &mut Host) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn refuse_writing(host: &mut Host, database: &Path) -> anyhow::Result<()> {
+    for statement in ["DELETE FROM orders", "SELECT 1; DROP TABLE orders"] {
+        let answer =
+            call(host, "sql_query", &json!({"database": "sales", "statement": statement}))?;
+        anstream::println!("   {BAD}{}{BAD:#}", text(&answer));
+    }
+    let guess = "SELECT name FROM customers WHERE email LIKE '%@%'";
+    show(&call(host, "sql_query", &json!({"database": "sales", "statement": guess}))?);
+    anyhow::ensure!(std::fs::read(database)? == SHOP, "the demo changed a database");
+    anstream::println!(
+        "   {GOOD}the database is as it was, to the byte; a mask holds in conditions, too{GOOD:#}"
+    );
+    Ok(())
+}
+
 fn records(folder: &Path) -> anyhow::Result<()> {
-    heading(4, "Every call left a record, refused ones too");
+    heading(5, "Every call left a record, refused ones too");
     let mut rows = vec![
         ["time", "who", "tool", "target", "outcome", "µs", "because"].map(str::to_owned).to_vec(),
     ];
-    for record in state::tail(&folder.join("state/docs/records"), 50)? {
+    let of = |server: &str| state::tail(&folder.join(format!("state/{server}/records")), 50);
+    for record in of("docs")?.into_iter().chain(of("sql")?) {
         if record["event"] != "call" {
             continue;
         }
@@ -167,15 +213,15 @@ fn records(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn wire() -> anyhow::Result<()> {
-    heading(5, "Wire it into your host");
+    heading(6, "Wire it into your host");
     let suite = std::env::current_exe()?;
     let config = std::env::current_dir()?.join("servers.toml");
-    let entry = json!({"mcpServers": {"suite-docs": {
-        "command": suite, "args": ["docs", "--config", config]
-    }}});
+    let entry = |server: &str| json!({"command": suite, "args": [server, "--config", config]});
+    let entries = json!({"mcpServers": {"suite-docs": entry("docs"), "suite-sql": entry("sql")}});
     anstream::println!(
         "   Claude Code   {NAME}claude mcp add suite-docs -- {suite} docs --config {config}{NAME:#}\n   \
-         Others        {NAME}{entry}{NAME:#}\n   \
+         \x20             {NAME}claude mcp add suite-sql -- {suite} sql --config {config}{NAME:#}\n   \
+         Others        {NAME}{entries}{NAME:#}\n   \
          {DIM}docs/hosts.md has VS Code, Codex, Gemini and more; `suite check` explains who may call what.{DIM:#}",
         suite = suite.display(),
         config = config.display(),

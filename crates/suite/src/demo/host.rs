@@ -17,10 +17,10 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Starts `suite docs` with this configuration.
-    pub(super) fn start(config: &Path) -> anyhow::Result<Self> {
+    /// Starts `suite SERVER` with this configuration.
+    pub(super) fn start(server: &str, config: &Path) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["docs", "--config"])
+            .args([server, "--config"])
             .arg(config)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
