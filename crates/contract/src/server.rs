@@ -92,6 +92,13 @@ pub trait Server: Sized + Send + Sync + 'static {
         async move { Err(error) }
     }
 
+    /// Whether what the server was given is right, where asking takes longer than a start may:
+    /// asked once, beside the first requests. The process ends where it fails, so a tool that
+    /// depends on it must not run before it knows itself.
+    fn vet(&self) -> impl Future<Output = Result<(), StartError>> + Send {
+        async { Ok(()) }
+    }
+
     /// What its operator should know of what the server reaches, for `suite doctor`: rights that
     /// are too large, data that nobody thought of. May take some seconds.
     fn findings(&self) -> impl Future<Output = Vec<Finding>> + Send {

@@ -11,7 +11,7 @@ use contract::ctx::BoxFuture;
 use contract::schema::{self, Validator};
 use contract::{
     Configured, Contract, Ctx, Finding, Output, Part, Preview, Principal, Prompt, Registry,
-    Rendered, Resource, ResourceCall, Server, Target, Template, Tool, ToolError,
+    Rendered, Resource, ResourceCall, Server, StartError, Target, Template, Tool, ToolError,
 };
 use serde_json::{Map, Value, json};
 
@@ -135,6 +135,7 @@ trait Offers: Send + Sync {
     fn resources<'a>(&'a self, caller: &'a Principal) -> BoxFuture<'a, Vec<Resource>>;
     fn resource(&self, uri: &str) -> Option<ResourceCall>;
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target>;
+    fn vet(&self) -> BoxFuture<'_, Result<(), StartError>>;
     fn findings(&self) -> BoxFuture<'_, Vec<Finding>>;
 }
 
@@ -151,6 +152,10 @@ impl<S: Server> Offers for Offered<S> {
 
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target> {
         self.0.complete(owner, argument, prefix)
+    }
+
+    fn vet(&self) -> BoxFuture<'_, Result<(), StartError>> {
+        Box::pin(self.0.vet())
     }
 
     fn findings(&self) -> BoxFuture<'_, Vec<Finding>> {
@@ -330,6 +335,11 @@ impl Catalogue {
     /// Every prompt as the process began with it, in the server's order.
     pub fn prompt_entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.prompts()
+    }
+
+    /// Whether what the server was given is right; see [`Server::vet`].
+    pub async fn vet(&self) -> Result<(), StartError> {
+        self.offers.vet().await
     }
 
     /// What the server's operator should know of what it reaches.

@@ -1,11 +1,17 @@
 //! Sealing what a client carries back to us: cursors, and the state of a call that waits for an
-//! answer. Signed with the server's key (HMAC-SHA-256, rmcp's codec), bound to principal, tool
-//! and arguments; readable by anyone, so nothing secret goes in.
+//! answer. Signed with the server's key (HMAC-SHA-256), bound to principal, tool and arguments;
+//! readable by anyone, so nothing secret goes in.
+//!
+//! A state is sealed by rmcp's codec. A cursor is carried through the model, where every character
+//! counts: it has a form of its own, which is a third as long.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::{Cursors, Principal, ToolError};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use rmcp::model::{RequestStateCodec, SealOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,10 +21,15 @@ use sha2::{Digest, Sha256};
 /// How long a client may take to answer a question.
 const ANSWER_WITHIN: Duration = Duration::from_mins(30);
 
+/// The bytes of a cursor's tag: HMAC-SHA-256, truncated as RFC 2104 (section 5) allows.
+const TAG: usize = 16;
+
 /// Seals with the key of one server.
 #[derive(Clone)]
 pub struct Sealer {
     codec: Arc<RequestStateCodec>,
+    /// What cursors are signed with: never the key itself, which the codec has.
+    cursors: Hmac<Sha256>,
 }
 
 /// What a sealed value is bound to: any other principal, tool or arguments cannot open it.
@@ -47,7 +58,11 @@ impl Sealer {
     /// Seals with this key.
     pub fn new(key: [u8; 32]) -> Self {
         let codec = RequestStateCodec::try_new(key.to_vec());
-        Self { codec: Arc::new(codec.expect("32 bytes are long enough for HMAC-SHA-256")) }
+        let own = Sha256::new().chain_update("cursors").chain_update(key).finalize();
+        Self {
+            codec: Arc::new(codec.expect("32 bytes are long enough for HMAC-SHA-256")),
+            cursors: Hmac::new_from_slice(&own).expect("HMAC takes keys of any length"),
+        }
     }
 
     /// Seals a value that expires in half an hour.
@@ -60,6 +75,37 @@ impl Sealer {
     pub fn open<T: DeserializeOwned>(&self, bond: &Bond, sealed: &str) -> Option<T> {
         self.codec.open_json_with(sealed, &bond.0).ok()
     }
+}
+
+impl Sealer {
+    /// Signs a position: the second at which it expires, the tag, and the position itself.
+    fn seal_cursor(&self, bond: &Bond, position: &Value, expires: u32) -> String {
+        let position = position.to_string();
+        let tag = self.tag(bond, expires, position.as_bytes()).finalize().into_bytes();
+        let parts = [&expires.to_be_bytes(), &tag[..TAG], position.as_bytes()];
+        URL_SAFE_NO_PAD.encode(parts.concat())
+    }
+
+    /// The position of a cursor; `None` when it is forged, foreign or too old.
+    fn open_cursor(&self, bond: &Bond, cursor: &str, now: u32) -> Option<Value> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (expires, rest) = bytes.split_first_chunk()?;
+        let (tag, position) = rest.split_at_checked(TAG)?;
+        let expires = u32::from_be_bytes(*expires);
+        self.tag(bond, expires, position).verify_truncated_left(tag).ok()?;
+        if now < expires { serde_json::from_slice(position).ok() } else { None }
+    }
+
+    fn tag(&self, bond: &Bond, expires: u32, position: &[u8]) -> Hmac<Sha256> {
+        let mac = self.cursors.clone().chain_update(&bond.0);
+        mac.chain_update(expires.to_be_bytes()).chain_update(position)
+    }
+}
+
+/// Seconds since 1970.
+fn seconds() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// The cursors of one call.
@@ -79,11 +125,12 @@ impl CallCursors {
 
 impl Cursors for CallCursors {
     fn seal(&self, position: &Value) -> String {
-        self.sealer.seal(&self.bond(), position).unwrap_or_default()
+        let lifetime = u32::try_from(ANSWER_WITHIN.as_secs()).unwrap_or(u32::MAX);
+        self.sealer.seal_cursor(&self.bond(), position, seconds().saturating_add(lifetime))
     }
 
     fn open(&self, cursor: &str) -> Result<Value, ToolError> {
-        self.sealer.open(&self.bond(), cursor).ok_or_else(|| {
+        self.sealer.open_cursor(&self.bond(), cursor, seconds()).ok_or_else(|| {
             ToolError::invalid(
                 "`cursor` is not one this call can use: it is damaged, older than 30 minutes, or of \
                  other arguments. Call again without `cursor`.",
@@ -124,6 +171,31 @@ mod tests {
         assert_eq!(open(bond("ann", "t", &json!({"query": "y", "limit": 5})), &token), None);
         assert_eq!(open(bond("ann", "t", &args), &token.replace('A', "B")), None);
         assert_eq!(Sealer::new([8; 32]).open::<Value>(&bond("ann", "t", &args), &token), None);
+    }
+
+    #[test]
+    fn a_cursor_is_short_and_good_for_one_call_and_one_time() {
+        let sealer = Sealer::new([7; 32]);
+        let args = json!({"query": "x"});
+        let ann = bond("ann", "t", &args);
+        let position = json!({"from": 300});
+        let cursor = sealer.seal_cursor(&ann, &position, 1_000);
+        assert!(cursor.len() <= 44, "{cursor}");
+        assert_eq!(sealer.open_cursor(&ann, &cursor, 999), Some(position));
+        assert_eq!(sealer.open_cursor(&ann, &cursor, 1_000), None);
+        for other in [bond("bob", "t", &args), bond("ann", "u", &args), bond("ann", "t", &json!({}))] {
+            assert_eq!(sealer.open_cursor(&other, &cursor, 999), None);
+        }
+        assert_eq!(Sealer::new([8; 32]).open_cursor(&ann, &cursor, 999), None);
+        for at in 0..cursor.len() {
+            let mut bytes = cursor.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let damaged = String::from_utf8(bytes).expect("ASCII");
+            assert_eq!(sealer.open_cursor(&ann, &damaged, 0), None, "{at}");
+        }
+        for cursor in ["", "A", "AAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "é"] {
+            assert_eq!(sealer.open_cursor(&ann, cursor, 0), None, "{cursor}");
+        }
     }
 
     #[test]

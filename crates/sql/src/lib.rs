@@ -33,6 +33,8 @@ mod settings;
 #[cfg(test)]
 mod everywhere;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod testing;
 
 use std::sync::Arc;
@@ -77,10 +79,7 @@ impl Server for Sql {
         let queries = named::open(&settings, &databases)?;
         let results = Arc::new(Results::new(place.state(), &settings.saved, settings.keep));
         if !place.is_rehearsal() {
-            databases.vet().await?;
             saved::keep_sweeping(&results);
-            let (queries, databases) = (queries.clone(), Arc::clone(&databases));
-            tokio::spawn(async move { named::rehearse(&queries, &databases).await });
         }
         Ok(Self { databases, results, queries })
     }
@@ -140,6 +139,13 @@ impl Server for Sql {
         args: Map<String, Value>,
     ) -> Result<Vec<Part>, ToolError> {
         prompts::render(&self.databases, ctx, name, &args)
+    }
+
+    async fn vet(&self) -> Result<(), StartError> {
+        self.databases.vet().await?;
+        let (queries, databases) = (self.queries.clone(), Arc::clone(&self.databases));
+        tokio::spawn(async move { named::rehearse(&queries, &databases).await });
+        Ok(())
     }
 
     async fn findings(&self) -> Vec<Finding> {

@@ -219,6 +219,21 @@ pub struct Ready {
     pub pipeline: Pipeline,
     /// The server's folder.
     pub folder: PathBuf,
+    /// The fault that the server's table would have, without its text.
+    fault: Fault,
+}
+
+impl Ready {
+    /// Asks whether what the server was given is right; see [`contract::Server::vet`].
+    pub fn vet(&self) -> impl Future<Output = Result<(), Faults>> + Send + 'static {
+        let (pipeline, mut fault) = (self.pipeline.clone(), self.fault.clone());
+        async move {
+            pipeline.catalogue().vet().await.map_err(|error| {
+                fault.message = error.to_string();
+                Faults::one(fault)
+            })
+        }
+    }
 }
 
 /// The folder of one server.
@@ -297,5 +312,6 @@ pub async fn ready(
         still_valid: still_valid(&config)?,
         collector,
     })?;
-    Ok(Ready { pipeline, folder })
+    let fault = config.fault(&format!("/servers/{}", launcher.name), None, String::new());
+    Ok(Ready { pipeline, folder, fault })
 }

@@ -48,11 +48,30 @@ pub(crate) fn run(
         let stop = Stop::on_signals().context("signals cannot be caught")?;
         ready.pipeline.tend();
         tokio::spawn(reload.watch(ready.pipeline.clone(), hangup));
-        match confined.network {
-            None => stdio(&ready, confined.user, stop).await?,
-            Some(network) => http(&ready, network, stop).await?,
-        }
+        let mut vetting = tokio::spawn(ready.vet());
+        let serving = async {
+            match confined.network {
+                None => stdio(&ready, confined.user, stop).await,
+                Some(network) => http(&ready, network, stop).await,
+            }
+        };
+        let mut serving = std::pin::pin!(serving);
+        // Both must be well, whichever ends first: a short session does not hide a wrong start.
+        let vetted = tokio::select! {
+            served = &mut serving => {
+                served?;
+                vetting.await?
+            }
+            vetted = &mut vetting => match vetted? {
+                Ok(()) => {
+                    serving.await?;
+                    Ok(())
+                }
+                refused => refused,
+            },
+        };
         ready.pipeline.stop().await.context("the last record was not written")?;
+        vetted?;
         anyhow::Ok(ExitCode::SUCCESS)
     });
     // A blocking read that never returns must not keep the process alive.

@@ -14,7 +14,7 @@ mod session;
 mod vet;
 mod visible;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contract::ctx::BoxFuture;
@@ -22,6 +22,7 @@ use contract::error::Kind as ErrorKind;
 use contract::{StartError, ToolError};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _};
+use tokio::sync::Mutex;
 
 use super::{Engine, Plan, Run, Setup, Sink, Vetted};
 use crate::schema::Schema;
@@ -45,7 +46,8 @@ pub(crate) struct Postgres {
     types: Types,
     readings: Readings,
     memory: Catalogue,
-    /// When the credential was last found to be right.
+    /// When the credential was last found to be right. Held while the database is asked: whoever
+    /// else wants to know waits for that answer.
     vetted: Mutex<Option<Instant>>,
 }
 
@@ -123,13 +125,14 @@ impl Postgres {
     /// Refuses a credential that may do too much, asked whenever a connection is new and the last
     /// answer is old.
     async fn check_credential(&self, connection: &mut PgConnection) -> Result<(), Fault> {
-        let last = *self.vetted.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_recent = last.is_some_and(|at| at.elapsed() < VETTED);
-        if is_recent || !self.setup.layers.credential {
+        if !self.setup.layers.credential {
             return Ok(());
         }
-        vet::enforce(&vet::vet(connection).await?, &self.setup.accept)?;
-        *self.vetted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let mut last = self.vetted.lock().await;
+        if last.is_none_or(|at| at.elapsed() > VETTED) {
+            vet::enforce(&vet::vet(connection).await?, &self.setup.accept)?;
+            *last = Some(Instant::now());
+        }
         Ok(())
     }
 
@@ -265,9 +268,14 @@ impl Postgres {
     async fn inspect(&self) -> Result<Vetted, ToolError> {
         let mut lease = self.pool.lend(Instant::now() + PATIENCE).await?;
         loop {
+            let mut last = self.vetted.lock().await;
             let outcome = async { vet::vet(lease.connection()?).await }.await;
             match outcome {
                 Ok(vetted) => {
+                    if vet::enforce(&vetted, &self.setup.accept).is_ok() {
+                        *last = Some(Instant::now());
+                        lease.set_checked();
+                    }
                     lease.finish(Leaves::Anything);
                     return Ok(vetted);
                 }

@@ -1,6 +1,7 @@
 //! What is tried against a hostile database, with all layers and with each one off: after every
 //! statement a second connection, of a superuser, looks whether anything is as it was before.
 
+mod fuzz;
 mod state;
 
 use std::collections::BTreeMap;

@@ -15,7 +15,7 @@ use super::errors::{disconnected, tell};
 use crate::engine::Setup;
 use crate::settings::{Tls, TlsMode};
 
-/// How long one server may take to answer before the next one is asked.
+/// How long one server of several may take to answer before the next one is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a server that did not answer is asked last.
 const AVOIDED: Duration = Duration::from_secs(30);
@@ -99,7 +99,10 @@ impl Servers {
         let Some(server) = self.all.get(index) else {
             return Err(ToolError::internal("no such server"));
         };
-        let limit = until.min(Instant::now() + PATIENCE);
+        let limit = match self.all.len() {
+            1 => until,
+            _ => until.min(Instant::now() + PATIENCE),
+        };
         let attempt = async {
             let mut connection = server.connect(self.password.as_ref()).await?;
             let row = sqlx::raw_sql(GREETING).fetch_one(&mut connection).await?;
