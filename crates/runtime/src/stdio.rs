@@ -2,11 +2,12 @@
 //!
 //! What rmcp's own line transport does not do: answer a malformed or oversized line, survive a
 //! first message that is no request, stop reading while too many calls are unanswered (so that a
-//! client that never reads costs a bounded amount of memory), and wait at the end of the input
-//! until the calls in flight are answered.
+//! client that never reads costs a bounded amount of memory), wait at the end of the input until
+//! the calls in flight are answered, and end them where nobody can read the answers any more.
 
 use std::collections::HashSet;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::RoleServer;
@@ -14,7 +15,8 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification, RequestId, ServerJso
 use rmcp::service::{QuitReason, ServiceExt};
 use rmcp::transport::Transport;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Interest};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +35,28 @@ const OUTBOX: usize = 64;
 /// Serves until the input ends or `stop` fires; calls in flight end first.
 pub async fn serve(adapter: Adapter, stop: Stop) -> io::Result<()> {
     let (reader, writer) = rmcp::transport::io::stdio_pipes();
-    serve_on(adapter, reader, writer, stop).await
+    let transport = Lines::new(reader, writer, stop);
+    let flight = Arc::clone(&transport.flight);
+    // A client that ended its input may still read; one that is dead does neither, and what it
+    // asked for need not go on.
+    let watch = tokio::spawn(async move {
+        if left(std::io::stdout()).await {
+            flight.gone.cancel();
+        }
+    });
+    let served = serve_lines(adapter, transport).await;
+    watch.abort();
+    served
+}
+
+/// Waits until nobody can read any more what is written to a pipe or a socket; `false` at once
+/// where that is never told, as of a file.
+async fn left(writer: impl AsFd) -> bool {
+    let Ok(writer) = writer.as_fd().try_clone_to_owned() else { return false };
+    match AsyncFd::register_with_interest(writer, Interest::ERROR) {
+        Ok(watched) => watched.ready(Interest::ERROR).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 /// Serves one client over a pair of streams.
@@ -42,7 +65,13 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let transport = Lines::new(reader, writer, stop);
+    serve_lines(adapter, Lines::new(reader, writer, stop)).await
+}
+
+async fn serve_lines<R>(adapter: Adapter, transport: Lines<R>) -> io::Result<()>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+{
     let service = match adapter.serve(transport).await {
         Ok(service) => service,
         // The input ended before the first request: nothing was asked.
@@ -381,6 +410,16 @@ mod tests {
         let Piece::Malformed(reply) = piece else { panic!("{line}: {piece:?}") };
         assert_eq!(reply["error"]["code"], code, "{line}");
         assert_eq!(&reply["id"], id, "{line}");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_left_is_noticed() {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let mut watch = Box::pin(left(writer));
+        assert!(futures_util::poll!(&mut watch).is_pending());
+        drop(reader);
+        assert!(watch.await);
+        assert!(!left(tempfile::tempfile().expect("a file")).await, "a file is never told of");
     }
 
     #[test]
