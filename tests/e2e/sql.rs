@@ -2,6 +2,7 @@
 
 mod cancel;
 mod doctor;
+mod layers;
 mod log;
 mod people;
 mod rules;

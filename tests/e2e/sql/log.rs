@@ -111,3 +111,24 @@ fn a_result_of_somebody_else_leaves_a_refusal() {
     assert_eq!(records[1]["target"], "database:sales", "{}", records[1]);
     assert_eq!(records[1]["error"], "not_found", "{}", records[1]);
 }
+
+#[test]
+fn arguments_are_recorded_by_their_digest_where_the_operator_says_so() {
+    let folder = tests::harness::Folder::sql();
+    let servers = std::fs::read_to_string(folder.config()).expect("servers.toml");
+    let only = "[servers.sql.tools.sql_query]\nrecord = \"digest\"\n";
+    folder.write("servers.toml", &format!("{servers}{only}"));
+    let mut session = Session::start(&suite(), "sql", &folder.config());
+    let statement = "SELECT count(*) AS n FROM customers WHERE email = ?1 OR ?1 = 'x'";
+    let params = json!(["who-is-looked-for@example.org"]);
+    let args = json!({"database": "sales", "statement": statement, "params": params});
+    let answer = session.call("sql_query", args);
+    assert!(text(&answer).contains("n\n0\n"), "{answer}");
+    drop(session);
+    let records = folder.calls("sql");
+    assert_eq!((records.len(), &records[0]["target"]), (1, &json!("database:sales")));
+    let record = records[0].to_string();
+    for part in ["looked-for", "SELECT", "customers"] {
+        assert!(!record.contains(part), "{part}: {record}");
+    }
+}

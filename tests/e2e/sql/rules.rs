@@ -15,12 +15,15 @@ const TABLES: &str = "CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(
     CREATE TABLE payroll (id INTEGER, word VARCHAR(20));
     INSERT INTO payroll VALUES (1, 'HIDDEN-pay');
     CREATE TABLE drafts (id INTEGER, word VARCHAR(20));
-    INSERT INTO drafts VALUES (1, 'HIDDEN-draft');";
+    INSERT INTO drafts VALUES (1, 'HIDDEN-draft');
+    CREATE VIEW contacts AS SELECT id, email, iban FROM people;
+    CREATE VIEW contacts_again AS SELECT * FROM contacts;
+    CREATE VIEW paid AS SELECT word FROM payroll;";
 
 /// The rules, for what an engine calls the schema.
 fn rules(schema: &str) -> String {
     format!(
-        "allow = [\"{schema}.people\", \"{schema}.orders\", \"{schema}.pay*\"]\n\
+        "allow = [\"{schema}.people\", \"{schema}.orders\", \"{schema}.pa*\", \"{schema}.con*\"]\n\
          deny = [\"{schema}.payroll\"]\n\
          mask = {{ \"{schema}.people.email\" = \"hash\", \"{schema}.people.iban\" = \"last4\", \
          \"{schema}.people.notes\" = \"null\", \"{schema}.people.gender\" = \"drop\" }}\n"
@@ -83,6 +86,9 @@ fn nothing_hidden_is_shown_by_any_tool() {
         "WITH people AS (SELECT * FROM payroll) SELECT * FROM people",
         "SELECT 1 FROM orders WHERE id IN (SELECT id FROM payroll)",
         "SELECT id FROM orders UNION ALL SELECT id FROM drafts",
+        "SELECT * FROM contacts",
+        "SELECT max(email) FROM contacts_again",
+        "SELECT * FROM paid",
     ];
     for database in ["pg", "my", "lite"] {
         let mut calls = vec![
