@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::RoleServer;
@@ -15,8 +15,8 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification, RequestId, ServerJso
 use rmcp::service::{QuitReason, ServiceExt};
 use rmcp::transport::Transport;
 use serde_json::{Value, json};
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Interest};
+use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +40,7 @@ pub async fn serve(adapter: Adapter, stop: Stop) -> io::Result<()> {
     // A client that ended its input may still read; one that is dead does neither, and what it
     // asked for need not go on.
     let watch = tokio::spawn(async move {
-        if left(std::io::stdout()).await {
+        if left(std::io::stdout().as_fd()).await {
             flight.gone.cancel();
         }
     });
@@ -49,12 +49,13 @@ pub async fn serve(adapter: Adapter, stop: Stop) -> io::Result<()> {
     served
 }
 
-/// Waits until nobody can read any more what is written to a pipe or a socket; `false` at once
-/// where that is never told, as of a file.
-async fn left(writer: impl AsFd) -> bool {
-    let Ok(writer) = writer.as_fd().try_clone_to_owned() else { return false };
-    match AsyncFd::register_with_interest(writer, Interest::ERROR) {
-        Ok(watched) => watched.ready(Interest::ERROR).await.is_ok(),
+/// Waits until nobody can read any more what is written to a pipe; `false` at once where it is
+/// none.
+async fn left(pipe: BorrowedFd<'_>) -> bool {
+    // Opened again, so that the flags of the stream that others may have, too, stay as they are.
+    let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    match pipe::OpenOptions::new().open_sender(path) {
+        Ok(sender) => sender.ready(Interest::ERROR).await.is_ok(),
         Err(_) => false,
     }
 }
@@ -415,11 +416,12 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_left_is_noticed() {
         let (reader, writer) = io::pipe().expect("a pipe");
-        let mut watch = Box::pin(left(writer));
+        let mut watch = Box::pin(left(writer.as_fd()));
         assert!(futures_util::poll!(&mut watch).is_pending());
         drop(reader);
         assert!(watch.await);
-        assert!(!left(tempfile::tempfile().expect("a file")).await, "a file is never told of");
+        let file = tempfile::tempfile().expect("a file");
+        assert!(!left(file.as_fd()).await, "nobody leaves a file");
     }
 
     #[test]
