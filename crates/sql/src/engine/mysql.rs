@@ -7,6 +7,7 @@
 //! caller's text never goes there; with the `engine` layer off, which only tests do, it does.
 
 mod advice;
+mod answer;
 mod catalogue;
 mod cells;
 mod describe;
@@ -14,9 +15,11 @@ mod failure;
 mod functions;
 mod geometry;
 mod lexer;
+mod moment;
 mod pattern;
 mod plan;
 mod pool;
+mod readings;
 mod relations;
 mod session;
 mod statement;
@@ -28,26 +31,103 @@ mod walk;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use contract::ctx::BoxFuture;
 use contract::{StartError, ToolError};
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use sqlx::mysql::{MySql, MySqlArguments, MySqlRow};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, Decode, Either, Executor as _, Row as _, Statement as _,
-};
+use sqlx::mysql::{MySql, MySqlRow};
+use sqlx::{AssertSqlSafe, Decode, Row as _};
 use tokio::time::timeout_at;
 
+use self::answer::Ready;
 use self::catalogue::Catalogue;
-use self::cells::{Reader, Wire};
 use self::pool::{Connection, Lease, Pool};
-use self::relations::{Home, Whole};
+use self::readings::Readings;
+use self::relations::Home;
 use self::session::Flavor;
 use self::statement::Statement;
-use super::{Engine, Param, Plan, Run, Setup, Sink, Vetted};
+use super::{Engine, Plan, Run, Setup, Sink, Vetted};
 use crate::schema::Schema;
 use crate::settings::Mask;
+
+/// What is done with a connection in one transaction; done once more where the connection turns
+/// out to be dead.
+trait Job: Send {
+    type Answer;
+
+    fn on<'a>(
+        &'a mut self,
+        engine: &'a Mysql,
+        lease: &'a mut Lease,
+    ) -> BoxFuture<'a, Result<Self::Answer, ToolError>>;
+}
+
+/// Runs a statement.
+struct Fetch<'a> {
+    statement: Option<Statement>,
+    run: &'a Run<'a>,
+    sink: &'a mut dyn Sink,
+}
+
+impl Job for Fetch<'_> {
+    type Answer = bool;
+
+    fn on<'a>(
+        &'a mut self,
+        engine: &'a Mysql,
+        lease: &'a mut Lease,
+    ) -> BoxFuture<'a, Result<bool, ToolError>> {
+        Box::pin(engine.run_on(lease, self.statement.clone(), self.run, self.sink))
+    }
+}
+
+/// Explains a statement.
+struct Explain<'a> {
+    statement: Option<Statement>,
+    run: &'a Run<'a>,
+    analyze: bool,
+}
+
+impl Job for Explain<'_> {
+    type Answer = Plan;
+
+    fn on<'a>(
+        &'a mut self,
+        engine: &'a Mysql,
+        lease: &'a mut Lease,
+    ) -> BoxFuture<'a, Result<Plan, ToolError>> {
+        Box::pin(async {
+            let connection = lease.connection()?;
+            let ready = engine.admit(connection, self.statement.clone(), self.run).await?;
+            if self.analyze {
+                engine.price(connection, &ready).await?;
+            }
+            plan::ask(connection, &ready, self.analyze).await
+        })
+    }
+}
+
+/// Describes the schema.
+struct Describe;
+
+impl Job for Describe {
+    type Answer = Schema;
+
+    fn on<'a>(
+        &'a mut self,
+        engine: &'a Mysql,
+        lease: &'a mut Lease,
+    ) -> BoxFuture<'a, Result<Schema, ToolError>> {
+        Box::pin(async {
+            let connection = lease.connection()?;
+            describe::schema(connection, &engine.setup.rules, engine.home.as_deref()).await
+        })
+    }
+}
+
+/// Within what time a connection that died while it was idle says so; a statement that brings a
+/// server down, or that its administrator ends, takes longer, and is not asked again.
+const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// A database of MySQL and MariaDB.
 pub(crate) struct Mysql {
@@ -58,15 +138,7 @@ pub(crate) struct Mysql {
     salt: Option<String>,
     pool: Arc<Pool>,
     catalogue: Catalogue,
-}
-
-/// A statement that is ready to be sent.
-struct Ready<'p> {
-    text: String,
-    params: Vec<&'p Param>,
-    explain: Option<statement::Explain>,
-    /// The tables it names, for advice.
-    tables: Vec<Whole>,
+    readings: Readings,
 }
 
 impl Mysql {
@@ -81,7 +153,14 @@ impl Mysql {
         let is_hashed = setup.rules.mask.values().any(|mask| *mask == Mask::Hash);
         let salt = if is_hashed { Some(salt()?) } else { None };
         let pool = Arc::new(Pool::new(setup.clone())?);
-        Ok(Self { setup, home, salt, pool, catalogue: Catalogue::default() })
+        Ok(Self {
+            setup,
+            home,
+            salt,
+            pool,
+            catalogue: Catalogue::default(),
+            readings: Readings::default(),
+        })
     }
 
     /// Reads a statement; `None` where the statement layer is off.
@@ -89,20 +168,25 @@ impl Mysql {
         if !self.setup.layers.statement {
             return Ok(None);
         }
-        Statement::read(text, self.home.as_deref(), &self.setup.rules.functions).map(Some)
+        let read = || Statement::read(text, self.home.as_deref(), &self.setup.rules.functions);
+        self.readings.of(text, read).map(Some)
     }
 
     /// Begins a call on a connection; a connection that died while it was idle is replaced.
-    async fn begin(&self, run: &Run<'_>) -> Result<(Lease, Vec<(String, String)>), ToolError> {
-        let variables = session::variables(run.session, self.salt.as_deref());
-        let mut lease = self.pool.lease().await?;
+    async fn begin(
+        &self,
+        lease: &mut Lease,
+        run: &Run<'_>,
+        variables: &[(String, String)],
+    ) -> Result<(), ToolError> {
         loop {
             let connection = lease.connection()?;
             let is_used = connection.is_used;
-            let text = pool::begin(connection, &self.setup, run.remaining(), &variables);
+            let text = pool::begin(connection, &self.setup, run.remaining(), variables);
+            let Some(text) = text else { return Ok(()) };
             let begun = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection.link).await;
             match begun {
-                Ok(_) => return Ok((lease, variables)),
+                Ok(_) => return Ok(()),
                 Err(error) if is_used && !matches!(error, sqlx::Error::Database(_)) => {
                     lease.renew().await?;
                 }
@@ -119,14 +203,13 @@ impl Mysql {
         run: &Run<'p>,
     ) -> Result<Ready<'p>, ToolError> {
         let Some(mut statement) = statement else {
-            let params = run.params.iter().collect();
-            let text = run.statement.to_owned();
-            return Ok(Ready { text, params, explain: None, tables: Vec::new() });
+            return Ok(Ready::unread(run));
         };
         let server = Arc::clone(&connection.server);
         let home = Home { database: self.home.as_deref(), folds_case: server.folds_case };
         let rules = &self.setup.rules;
-        self.catalogue.judge(&mut connection.link, &mut statement, rules, home).await?;
+        let has_view =
+            self.catalogue.judge(&mut connection.link, &mut statement, rules, home).await?;
         let params = statement.place(run.params)?;
         let explain = statement.explain;
         let tables = statement.found.relations.iter().filter_map(|relation| {
@@ -134,13 +217,15 @@ impl Mysql {
             (!relation.is_expression).then(|| (schema, relation.name.clone()))
         });
         let tables = tables.collect();
-        Ok(Ready { text: statement.text(), params, explain, tables })
+        let is_plain = statement.is_plain() && !has_view;
+        let (text, is_kept) = answer::keep(connection, statement.text(), is_plain);
+        Ok(Ready { text, params, explain, tables, is_kept })
     }
 
     /// Refuses what the planner expects to cost too much, where a rule asks.
     async fn price(&self, connection: &mut Connection, ready: &Ready<'_>) -> Result<(), ToolError> {
         let Some(most) = self.setup.rules.cost else { return Ok(()) };
-        let plan = plan::ask(connection, &ready.text, arguments(&ready.params)?, false).await?;
+        let plan = plan::ask(connection, ready, false).await?;
         match plan.cost {
             Some(cost) if cost > most => Err(failure::denied(format!(
                 "the planner expects a cost of {cost:.0}, and {most:.0} is the most here: filter \
@@ -167,9 +252,9 @@ impl Mysql {
             ready.text = plan::asking(&ready.text, explain, is_mariadb);
         }
         let result = if self.setup.layers.engine {
-            prepared(connection, &ready, run, sink).await
+            answer::prepared(connection, &ready, run, sink).await
         } else {
-            unprepared(connection, &ready, run, sink).await
+            answer::unprepared(connection, &ready, run, sink).await
         };
         match result {
             Err(error) => {
@@ -182,18 +267,21 @@ impl Mysql {
 
     /// Does something with a connection in a read-only transaction, and leaves the connection as
     /// it was.
-    async fn call<T>(
-        &self,
-        run: &Run<'_>,
-        work: impl AsyncFnOnce(&mut Lease) -> Result<T, ToolError>,
-    ) -> Result<T, ToolError> {
+    async fn call<T>(&self, run: &Run<'_>, mut job: impl Job<Answer = T>) -> Result<T, ToolError> {
         let is_begun = AtomicBool::new(false);
         let whole = async {
-            let (mut lease, variables) = self.begin(run).await?;
+            let variables = session::variables(run.session, self.salt.as_deref());
+            let mut lease = self.pool.lease().await?;
+            self.begin(&mut lease, run, &variables).await?;
             is_begun.store(true, Ordering::Relaxed);
-            let result = work(&mut lease).await;
-            let is_alive =
-                !matches!(&result, Err(error) if error.kind == contract::Kind::Unavailable);
+            let began = Instant::now();
+            let mut result = job.on(self, &mut lease).await;
+            if is_lost(&result) && !lease.connection()?.is_certain && began.elapsed() < AT_ONCE {
+                lease.renew().await?;
+                self.begin(&mut lease, run, &variables).await?;
+                result = job.on(self, &mut lease).await;
+            }
+            let is_alive = !is_lost(&result);
             // Without its layer a session is not ended either, so that tests see what stays.
             let end = match self.setup.layers.session {
                 true if is_alive && session::is_traceless(run.statement) => {
@@ -225,7 +313,7 @@ impl Engine for Mysql {
     ) -> BoxFuture<'a, Result<bool, ToolError>> {
         Box::pin(async move {
             let statement = self.read(run.statement)?;
-            self.call(run, async |lease| self.run_on(lease, statement, run, sink).await).await
+            self.call(run, Fetch { statement, run, sink }).await
         })
     }
 
@@ -241,15 +329,7 @@ impl Engine for Mysql {
                     .as_ref()
                     .and_then(|statement| statement.explain)
                     .is_some_and(|explain| explain.is_analyze);
-            self.call(run, async |lease| {
-                let connection = lease.connection()?;
-                let ready = self.admit(connection, statement, run).await?;
-                if analyze {
-                    self.price(connection, &ready).await?;
-                }
-                plan::ask(connection, &ready.text, arguments(&ready.params)?, analyze).await
-            })
-            .await
+            self.call(run, Explain { statement, run, analyze }).await
         })
     }
 
@@ -263,120 +343,14 @@ impl Engine for Mysql {
                 cell: usize::MAX,
                 deadline,
             };
-            self.call(&run, async |lease| {
-                let connection = lease.connection()?;
-                describe::schema(connection, &self.setup.rules, self.home.as_deref()).await
-            })
-            .await
+            self.call(&run, Describe).await
         })
     }
 }
 
-/// Runs a statement by the prepared protocol.
-async fn prepared(
-    connection: &mut Connection,
-    ready: &Ready<'_>,
-    run: &Run<'_>,
-    sink: &mut dyn Sink,
-) -> Result<bool, ToolError> {
-    let text = AssertSqlSafe(ready.text.clone());
-    let query = sqlx::query_with(text, arguments(&ready.params)?).persistent(false);
-    let mut rows = query.fetch(&mut connection.link);
-    let mut flow = Flow::new(run, Wire::Binary);
-    while let Some(row) = rows.next().await {
-        let row = row.map_err(|error| failure::of(&error))?;
-        if !flow.take(&row, sink)? {
-            return Ok(true);
-        }
-    }
-    drop(rows);
-    if flow.reader.is_none() {
-        empty(connection, ready, sink).await?;
-    }
-    Ok(false)
-}
-
-/// Runs a text by the text protocol, as tests do to see what the other layers hold.
-async fn unprepared(
-    connection: &mut Connection,
-    ready: &Ready<'_>,
-    run: &Run<'_>,
-    sink: &mut dyn Sink,
-) -> Result<bool, ToolError> {
-    let mut rows =
-        sqlx::raw_sql(AssertSqlSafe(ready.text.clone())).fetch_many(&mut connection.link);
-    let mut flow = Flow::new(run, Wire::Text);
-    while let Some(row) = rows.try_next().await.map_err(|error| failure::of(&error))? {
-        if let Either::Right(row) = row
-            && !flow.take(&row, sink)?
-        {
-            return Ok(true);
-        }
-    }
-    drop(rows);
-    if flow.reader.is_none() {
-        empty(connection, ready, sink).await?;
-    }
-    Ok(false)
-}
-
-/// A result without rows still has columns: they are asked for.
-async fn empty(
-    connection: &mut Connection,
-    ready: &Ready<'_>,
-    sink: &mut dyn Sink,
-) -> Result<(), ToolError> {
-    let text = AssertSqlSafe(ready.text.clone());
-    let columns = match connection.link.prepare(sqlx::SqlSafeStr::into_sql_str(text)).await {
-        Ok(statement) => cells::columns(statement.columns()),
-        Err(sqlx::Error::Database(_)) => Vec::new(),
-        Err(error) => return Err(failure::of(&error)),
-    };
-    sink.columns(&columns)
-}
-
-/// Where the rows of one result go.
-struct Flow {
-    wire: Wire,
-    cell: usize,
-    skip: u64,
-    reader: Option<Reader>,
-}
-
-impl Flow {
-    fn new(run: &Run<'_>, wire: Wire) -> Self {
-        Self { wire, cell: run.cell, skip: run.skip, reader: None }
-    }
-
-    /// Hands a row on; `false` where no further one is wanted.
-    fn take(&mut self, row: &MySqlRow, sink: &mut dyn Sink) -> Result<bool, ToolError> {
-        let reader = if let Some(reader) = &mut self.reader {
-            reader
-        } else {
-            sink.columns(&cells::columns(row.columns()))?;
-            self.reader.insert(Reader::new(row.columns(), self.wire, self.cell))
-        };
-        if self.skip > 0 {
-            self.skip -= 1;
-            return Ok(true);
-        }
-        reader.read(row, |cells| sink.row(cells))
-    }
-}
-
-/// The values to bind.
-fn arguments(params: &[&Param]) -> Result<MySqlArguments, ToolError> {
-    let mut arguments = MySqlArguments::default();
-    for param in params {
-        let added = match param {
-            Param::Null => arguments.add(None::<&str>),
-            Param::Bool(value) => arguments.add(*value),
-            Param::Integer(value) => arguments.add(*value),
-            Param::Number(text) | Param::Text(text) => arguments.add(text.as_str()),
-        };
-        added.map_err(|error| ToolError::internal(error.to_string()))?;
-    }
-    Ok(arguments)
+/// Whether the connection may be gone.
+fn is_lost<T>(result: &Result<T, ToolError>) -> bool {
+    matches!(result, Err(error) if error.kind == contract::Kind::Unavailable)
 }
 
 /// A column of one of our own questions, as text; nothing for NULL.

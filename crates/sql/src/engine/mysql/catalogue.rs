@@ -38,19 +38,20 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
-    /// Decides on everything that a statement reads, and masks what is masked.
+    /// Decides on everything that a statement reads, and masks what is masked. Returns whether
+    /// it reads a view.
     pub(super) async fn judge(
         &self,
         connection: &mut MySqlConnection,
         statement: &mut Statement,
         rules: &Rules,
         home: Home<'_>,
-    ) -> Result<(), ToolError> {
+    ) -> Result<bool, ToolError> {
         let tables = decide(&statement.found.relations, rules, home)?;
         let mut names: Vec<Whole> = tables.iter().map(|(whole, _)| whole.clone()).collect();
         names.sort();
         names.dedup();
-        self.views(connection, names, rules, home).await?;
+        let has_view = self.views(connection, names, rules, home).await?;
         for (whole, relation) in &tables {
             let masks = rules.masks(&whole.0, &whole.1);
             if masks.is_empty() {
@@ -67,27 +68,28 @@ impl Catalogue {
                 unqualify(statement, whole);
             }
         }
-        Ok(())
+        Ok(has_view)
     }
 
     /// Views run as who made them: what they call is judged as if the statement called it, and
-    /// they may not show what is masked or denied.
+    /// they may not show what is masked or denied. Returns whether there is any.
     async fn views(
         &self,
         connection: &mut MySqlConnection,
         names: Vec<Whole>,
         rules: &Rules,
         home: Home<'_>,
-    ) -> Result<(), ToolError> {
-        let mut names = names;
+    ) -> Result<bool, ToolError> {
+        let (mut names, mut are_any) = (names, false);
         for _ in 0..DEPTH {
             if names.is_empty() {
-                return Ok(());
+                return Ok(are_any);
             }
             let known = self.look_up(connection, &names).await?;
             let mut below = Vec::new();
             for (whole, known) in names.iter().zip(known) {
                 if let Some(definition) = known.definition {
+                    are_any = true;
                     below.append(&mut view(whole, &definition, rules, home)?);
                 }
             }

@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use contract::ToolError;
 use serde_json::{Map, Value};
-use sqlx::AssertSqlSafe;
-use sqlx::mysql::MySqlArguments;
 
+use super::answer::Ready;
 use super::pool::{Connection, is_mariadb};
 use super::statement::Explain;
 use super::{failure, text_of};
@@ -31,20 +30,16 @@ pub(super) fn asking(query: &str, explain: Explain, is_mariadb: bool) -> String 
 /// Asks for the plan; with `analyze` the statement is run.
 pub(super) async fn ask(
     connection: &mut Connection,
-    query: &str,
-    arguments: MySqlArguments,
+    ready: &Ready<'_>,
     analyze: bool,
 ) -> Result<Plan, ToolError> {
     let is_mariadb = is_mariadb(connection);
     // MySQL measures in its tree format only, and its JSON has no measurements.
     let is_json = is_mariadb || !analyze;
-    let text = asking(query, Explain { is_analyze: analyze, is_json }, is_mariadb);
+    let text = asking(&ready.text, Explain { is_analyze: analyze, is_json }, is_mariadb);
     let began = Instant::now();
-    let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
-        .persistent(false)
-        .fetch_all(&mut connection.link)
-        .await
-        .map_err(|error| failure::of(&error))?;
+    let rows = ready.query(text)?.fetch_all(&mut connection.link).await;
+    let rows = rows.map_err(|error| failure::of(&error))?;
     let took = began.elapsed().as_secs_f64() * 1_000.0;
     let text = rows.first().map(|row| text_of(row, 0)).unwrap_or_default();
     let mut plan = match serde_json::from_str::<Value>(&text) {

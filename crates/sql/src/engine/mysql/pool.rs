@@ -1,13 +1,13 @@
 //! Connections: few, opened on first use, vetted when opened, and clean or thrown away.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use contract::{StartError, ToolError};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::session::{self, Flavor, IDENTITY, Server};
 use super::{failure, text_of, vet};
@@ -19,15 +19,30 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// How old a connection becomes: what its account may do is asked again with each new one.
 const AGE: Duration = Duration::from_mins(10);
 /// How long what is left of a result is read away before the connection is thrown away instead.
-const DRAIN: Duration = Duration::from_millis(100);
+const DRAIN: Duration = Duration::from_millis(200);
+/// How long a transaction is begun in advance: callers that come one after the other save the
+/// asking, and nobody leaves a transaction open. Also how long one is taken for alive unasked.
+const REST: Duration = Duration::from_secs(1);
+/// From how many prepared statements on those of a connection are closed, all at once.
+const PREPARED: usize = 24;
+/// More than there ever are: what one call prepares comes on top.
+const CAPACITY: usize = PREPARED + 8;
 
 /// The connections of one database.
 pub(super) struct Pool {
     setup: Setup,
     /// Where to connect to, the preferred first.
     servers: Vec<MySqlConnectOptions>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Idle>,
     permits: Arc<Semaphore>,
+}
+
+/// The connections that nobody uses, the one that was used last at the end.
+#[derive(Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    /// Whether somebody sees to it that they rest.
+    is_watched: bool,
 }
 
 /// One connection.
@@ -41,6 +56,49 @@ pub(super) struct Connection {
     born: Instant,
     /// Whether it was used before: then it may be dead without our knowing.
     pub(super) is_used: bool,
+    /// Whether the transaction of the next call is begun, and since when.
+    begun: Option<Instant>,
+    /// Whether the server has said anything in this call: then it is not dead.
+    pub(super) is_certain: bool,
+    /// The seconds that the server gives a statement, as it was told last.
+    seconds: Option<u64>,
+    /// Counts the texts that must not be found prepared.
+    pub(super) serial: u8,
+}
+
+impl Connection {
+    /// Ends a call, and begins the transaction of the next; closes what was prepared where it has
+    /// become much. Returns whether it is clean.
+    async fn clean(&mut self, mut text: String, begins: bool) -> bool {
+        if begins {
+            text.push_str("; ");
+            text.push_str(session::BEGIN);
+        }
+        let clean = async {
+            if self.link.cached_statements_size() >= PREPARED {
+                self.link.clear_cached_statements().await?;
+            }
+            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.link).await
+        };
+        let is_clean = matches!(timeout(DRAIN, clean).await, Ok(Ok(_)));
+        self.begun = (begins && is_clean).then(Instant::now);
+        is_clean
+    }
+}
+
+/// Ends transactions that were begun for calls that do not come.
+async fn watch(pool: Weak<Pool>) {
+    loop {
+        sleep(REST).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let Some(tired) = pool.tired() else { return };
+        for (mut connection, permit) in tired {
+            if connection.clean("ROLLBACK".to_owned(), false).await {
+                pool.keep(connection);
+            }
+            drop(permit);
+        }
+    }
 }
 
 impl Pool {
@@ -56,7 +114,7 @@ impl Pool {
         let permits = Arc::clone(&self.permits);
         let permit = permits.acquire_owned().await.map_err(ToolError::internal)?;
         let kept = loop {
-            let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let kept = self.idle().connections.pop();
             match kept {
                 Some(old) if old.born.elapsed() > AGE => drop(old),
                 other => break other,
@@ -112,22 +170,76 @@ impl Pool {
             Vetted::default()
         };
         let server = Arc::new(server);
-        let connection =
-            Connection { link, server, id, place, born: Instant::now(), is_used: false };
+        let born = Instant::now();
+        let connection = Connection {
+            link,
+            server,
+            id,
+            place,
+            born,
+            is_used: false,
+            begun: None,
+            is_certain: true,
+            seconds: None,
+            serial: 0,
+        };
         Ok((connection, vetted))
     }
 
-    /// Asks what the account may do, on a connection of its own.
-    pub(super) async fn vet(&self) -> Result<Vetted, ToolError> {
+    /// Asks what the account may do, on a connection of its own, which is used later where the
+    /// account may be.
+    pub(super) async fn vet(self: &Arc<Self>) -> Result<Vetted, ToolError> {
         let mut last = failure::busy();
         for place in 0..self.servers.len() {
             match timeout(PATIENCE, self.connect_to(place)).await {
-                Ok(Ok((_, vetted))) => return Ok(vetted),
+                Ok(Ok((connection, vetted))) => {
+                    if place == 0 && self.refuse_excess(&vetted).is_ok() {
+                        self.keep(connection);
+                    }
+                    return Ok(vetted);
+                }
                 Ok(Err(error)) => last = failure::lost(&error),
                 Err(_) => {}
             }
         }
         Err(last)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a connection that is clean for the next call.
+    fn keep(self: &Arc<Self>, mut connection: Connection) {
+        connection.is_used = true;
+        let mut idle = self.idle();
+        if idle.connections.len() >= self.setup.connections.max(1) as usize {
+            return;
+        }
+        let is_begun = connection.begun.is_some();
+        idle.connections.push(connection);
+        if is_begun && !std::mem::replace(&mut idle.is_watched, true) {
+            tokio::spawn(watch(Arc::downgrade(self)));
+        }
+    }
+
+    /// Takes out connections whose transactions were begun in advance and not used. `None` where
+    /// no transaction is begun at all: then nobody watches any more.
+    fn tired(&self) -> Option<Vec<(Connection, OwnedSemaphorePermit)>> {
+        let mut idle = self.idle();
+        idle.is_watched = idle.connections.iter().any(|connection| connection.begun.is_some());
+        if !idle.is_watched {
+            return None;
+        }
+        let is_tired = |connection: &mut Connection| {
+            connection.begun.is_some_and(|begun| begun.elapsed() >= REST)
+        };
+        let mut tired = Vec::new();
+        while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            let Some(at) = idle.connections.iter_mut().position(is_tired) else { break };
+            tired.push((idle.connections.remove(at), permit));
+        }
+        Some(tired)
     }
 
     /// An account that may do too much runs nothing.
@@ -189,7 +301,7 @@ impl Lease {
     pub(super) async fn renew(&mut self) -> Result<(), ToolError> {
         self.connection = None;
         // The others are as old or older.
-        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.pool.idle().connections.clear();
         self.connection = Some(self.pool.connect().await?);
         Ok(())
     }
@@ -203,16 +315,14 @@ impl Lease {
         };
         let pool = Arc::clone(&self.pool);
         tokio::spawn(async move {
+            // The answer goes first.
+            tokio::task::yield_now().await;
             let is_clean = match text {
-                Some(text) => {
-                    let end = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection.link);
-                    matches!(timeout(DRAIN, end).await, Ok(Ok(_)))
-                }
+                Some(text) => connection.clean(text, pool.setup.layers.session).await,
                 None => false,
             };
             if is_clean {
-                connection.is_used = true;
-                pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+                pool.keep(connection);
             } else {
                 let (place, id) = (connection.place, connection.id);
                 drop(connection);
@@ -275,7 +385,7 @@ fn options(url: &str, setup: &Setup) -> Result<MySqlConnectOptions, StartError> 
         .timezone(Some("+00:00".to_owned()))
         .pipes_as_concat(false)
         .no_engine_substitution(false)
-        .statement_cache_capacity(0)
+        .statement_cache_capacity(CAPACITY)
         .disable_statement_logging();
     if let Some(password) = &setup.password {
         options = options.password(password.expose());
@@ -295,18 +405,23 @@ pub(super) fn home(url: &str) -> Option<String> {
     parsed.get_database().map(str::to_owned)
 }
 
-/// What is told before a statement.
+/// What is told before a statement; nothing where the connection is ready for it.
 pub(super) fn begin(
-    connection: &Connection,
+    connection: &mut Connection,
     setup: &Setup,
     time: Duration,
     variables: &[(String, String)],
-) -> String {
-    if setup.layers.session {
-        connection.server.begin(time, variables)
-    } else {
-        session::bare(variables)
+) -> Option<String> {
+    if !setup.layers.session {
+        return Some(session::bare(variables));
     }
+    let seconds = Some(session::seconds(time));
+    let is_told = connection.seconds == seconds;
+    connection.seconds = seconds;
+    let is_begun = connection.begun.take().is_some_and(|begun| begun.elapsed() < REST);
+    let text = connection.server.begin(is_begun, seconds.filter(|_| !is_told), variables);
+    connection.is_certain = text.is_some();
+    text
 }
 
 /// Whether the server is MariaDB.

@@ -87,28 +87,46 @@ impl Server {
         limits
     }
 
-    /// What begins a call: its time, who asks, and a transaction that only reads.
-    pub(super) fn begin(&self, time: Duration, variables: &[(String, String)]) -> String {
-        let mut text = match self.flavor {
-            Flavor::Mariadb => {
-                format!("SET SESSION max_statement_time = {:.3}", time.as_secs_f64().max(0.001))
-            }
-            Flavor::Mysql => {
-                format!("SET SESSION max_execution_time = {}", time.as_millis().max(1))
-            }
-        };
-        for (name, value) in variables {
-            let _ = write!(text, ", @{} = {}", quote_name(name), quote(value));
+    /// The time that the server itself gives every statement from now on, in seconds.
+    fn patience(&self, seconds: u64) -> String {
+        match self.flavor {
+            Flavor::Mariadb => format!("max_statement_time = {seconds}"),
+            Flavor::Mysql => format!("max_execution_time = {}", seconds.saturating_mul(1000)),
         }
-        text.push_str("; START TRANSACTION READ ONLY");
-        text
     }
+
+    /// What begins a call: its time, where that is not the one of the last, who asks, and a
+    /// transaction that only reads, where it is not begun. Nothing, where all is so already.
+    pub(super) fn begin(
+        &self,
+        is_begun: bool,
+        seconds: Option<u64>,
+        variables: &[(String, String)],
+    ) -> Option<String> {
+        let patience = seconds.map(|seconds| self.patience(seconds));
+        let set: Vec<String> = patience.into_iter().chain(variables.iter().map(set)).collect();
+        let set = (!set.is_empty()).then(|| format!("SET {}", set.join(", ")));
+        let begin = (!is_begun).then(|| BEGIN.to_owned());
+        let text: Vec<String> = set.into_iter().chain(begin).collect();
+        (!text.is_empty()).then(|| text.join("; "))
+    }
+}
+
+/// Begins a transaction that only reads. What it sees is decided by its first statement.
+pub(super) const BEGIN: &str = "START TRANSACTION READ ONLY";
+
+/// Whole seconds, none of them too few: the call's own deadline is exact, and what the server is
+/// told is for when nobody can tell it to stop.
+pub(super) fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0 || time.is_zero())
+}
+
+fn set((name, value): &(String, String)) -> String {
+    format!("@{} = {}", quote_name(name), quote(value))
 }
 
 /// What begins a call where the session layer is off: only who asks.
 pub(super) fn bare(variables: &[(String, String)]) -> String {
-    let set =
-        |(name, value): &(String, String)| format!("@{} = {}", quote_name(name), quote(value));
     let all: Vec<String> = variables.iter().map(set).collect();
     if all.is_empty() { "DO 0".to_owned() } else { format!("SET {}", all.join(", ")) }
 }
@@ -155,6 +173,30 @@ mod tests {
         let server = Server::new("11.4.2-MariaDB-log", "STRICT_ALL_TABLES,ANSI_QUOTES,ORACLE", "0");
         assert_eq!(server.pin(), "SET SESSION sql_mode = 'STRICT_ALL_TABLES'");
         assert_eq!(server.title, "MariaDB 11.4.2");
+    }
+
+    #[test]
+    fn nothing_is_told_twice() {
+        let server = Server::new("11.4.2-MariaDB", "", "0");
+        assert_eq!(
+            server.begin(false, Some(10), &[]).as_deref(),
+            Some("SET max_statement_time = 10; START TRANSACTION READ ONLY")
+        );
+        assert_eq!(server.begin(false, None, &[]).as_deref(), Some(BEGIN));
+        assert_eq!(server.begin(true, None, &[]), None);
+        let tenant = [("tenant".to_owned(), "a".to_owned())];
+        assert_eq!(server.begin(true, None, &tenant).as_deref(), Some("SET @`tenant` = 'a'"));
+        let server = Server::new("8.4.2", "", "0");
+        assert_eq!(
+            server.begin(true, Some(10), &[]).as_deref(),
+            Some("SET max_execution_time = 10000")
+        );
+    }
+
+    #[test]
+    fn the_server_is_told_no_less_time_than_there_is() {
+        let told = |millis| seconds(Duration::from_millis(millis));
+        assert_eq!([told(0), told(1), told(1_000), told(9_999)], [1, 1, 1, 10]);
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 use std::any::TypeId;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use contract::ToolError;
 use sqlparser::ast::Query;
@@ -26,9 +28,9 @@ const FEW: usize = 24;
 const STACK: usize = 64 << 20;
 
 /// A statement that may be run, once its relations are decided on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Statement {
-    lexed: Lexed,
+    lexed: Arc<Lexed>,
     /// Where the query itself begins, behind EXPLAIN and its options.
     start: usize,
     /// What is asked about it.
@@ -60,13 +62,9 @@ impl Statement {
             return Self::judge(lexed, home, allowed);
         }
         // The parser and the dropping of its tree recur: the more tokens, the deeper.
-        std::thread::scope(|scope| {
-            let reading = std::thread::Builder::new()
-                .stack_size(STACK)
-                .spawn_scoped(scope, || Self::judge(lexed, home, allowed))
-                .map_err(ToolError::internal)?;
-            reading.join().unwrap_or_else(|_| Err(ToolError::internal("the parser panicked")))
-        })
+        let judge = || Self::judge(lexed, home, allowed);
+        catch_unwind(AssertUnwindSafe(|| stacker::grow(STACK, judge)))
+            .unwrap_or_else(|_| Err(ToolError::internal("the parser panicked")))
     }
 
     fn judge(lexed: Lexed, home: Option<&str>, allowed: &[String]) -> Result<Self, ToolError> {
@@ -78,9 +76,21 @@ impl Statement {
         found.query(&query)?;
         functions::check(&lexed, home, allowed, |at| found.declared.contains(&at))?;
         let start = lexed.tokens.get(first).map_or(0, |token| bytes(token.span).start);
-        let mut statement = Self { lexed, start, explain, found, edits: Vec::new() };
+        let mut statement =
+            Self { lexed: Arc::new(lexed), start, explain, found, edits: Vec::new() };
         statement.bound_lengths()?;
         Ok(statement)
+    }
+
+    /// Whether it is one SELECT of tables, as plain as SQL has them.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_kind = |word: &String| {
+            let kinds = ["SELECT", "WITH", "VALUES", "TABLE", "ROLLUP", "OVER", "JSON_TABLE"];
+            kinds.contains(&word.as_str())
+        };
+        let words = (0..self.lexed.tokens.len()).filter_map(|index| self.lexed.word(index));
+        let mut kinds = words.filter(is_kind);
+        kinds.next().is_some_and(|kind| kind == "SELECT") && kinds.next().is_none()
     }
 
     /// Puts `text` in the place of a part.
@@ -88,8 +98,8 @@ impl Statement {
         self.edits.push((at, text));
     }
 
-    /// Puts exact numbers into the places of their placeholders; the others are left for binding
-    /// and returned in their order.
+    /// Puts exact numbers and points in time into the places of their placeholders; the others are
+    /// left for binding and returned in their order.
     pub(super) fn place<'p>(&mut self, params: &'p [Param]) -> Result<Vec<&'p Param>, ToolError> {
         let tokens = self.lexed.tokens.iter();
         let places: Vec<Range<usize>> = tokens
@@ -112,6 +122,10 @@ impl Statement {
                     }
                     self.edits.push((place, format!("({digits})")));
                 }
+                Param::Text(text) => match super::moment::literal(text)? {
+                    Some(literal) => self.edits.push((place, literal)),
+                    None => bound.push(param),
+                },
                 other => bound.push(other),
             }
         }

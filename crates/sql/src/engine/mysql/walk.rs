@@ -47,7 +47,7 @@ pub(super) struct Qualified {
 }
 
 /// What a statement names.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     pub(super) relations: Vec<Relation>,
     pub(super) qualified: Vec<Qualified>,

@@ -77,7 +77,7 @@ async fn a_result_is_read_no_further_than_wanted() {
     assert!(!ask.of(&engine).await.expect("rows").is_more);
 }
 
-trait ConcatText {
+pub(super) trait ConcatText {
     fn concat_text(self) -> String;
 }
 

@@ -2,9 +2,10 @@
 
 use servers::mariadb::{READER, shared};
 
+use super::ending::ConcatText as _;
 use super::world::{Ask, rows, setup};
-use crate::engine::Kind;
 use crate::engine::mysql::Mysql;
+use crate::engine::{Kind, Param};
 
 #[tokio::test]
 async fn every_type_is_exact_text() {
@@ -100,4 +101,36 @@ async fn text_that_is_no_utf8_is_shown() {
     let engine = Mysql::new(setup(shared(), READER, "")).expect("an engine");
     let bytes = rows(&engine, "SELECT CAST(X'61ff62' AS BINARY), X'61ff62'").await;
     assert_eq!(bytes, [[Some("\\x61ff62".to_owned()), Some("\\x61ff62".to_owned())]]);
+}
+
+#[tokio::test]
+async fn points_in_time_are_compared_whatever_their_zone() {
+    shared().database(
+        "zoned",
+        "CREATE TABLE t (id INT, at DATETIME, stamp TIMESTAMP NULL, text VARCHAR(40));
+         SET time_zone = '+00:00';
+         INSERT INTO t VALUES
+            (1, '2026-11-22 07:30:00', '2026-11-22 07:30:00', '2026-11-22T07:30:00Z'),
+            (2, '2026-11-22 09:30:00', '2026-11-22 09:30:00', '2026-11-22T09:30:00Z')",
+    );
+    let engine = Mysql::new(setup(shared(), READER, "zoned")).expect("an engine");
+    for column in ["at", "stamp", "text"] {
+        let statement = format!("SELECT id FROM t WHERE {column} = ?");
+        for (moment, expected) in [
+            ("2026-11-22T09:30:00Z", "2"),
+            ("2026-11-22T09:30:00+02:00", "1"),
+            ("2026-11-22 07:30:00+00:00", "1"),
+            ("2026-11-22T05:30:00-04:00", "2"),
+        ] {
+            let params = [Param::Text(moment.to_owned())];
+            let ask = Ask { params: &params, ..Ask::new(&statement) };
+            let found = ask.of(&engine).await.unwrap_or_else(|error| panic!("{error}")).rows;
+            assert_eq!(found, [[Some(expected.to_owned())]], "{column} = {moment}");
+        }
+    }
+    // What was shown can be asked for again.
+    let shown = rows(&engine, "SELECT stamp FROM t WHERE id = 1").await.concat().concat_text();
+    let params = [Param::Text(shown)];
+    let ask = Ask { params: &params, ..Ask::new("SELECT id FROM t WHERE stamp = ?") };
+    assert_eq!(ask.of(&engine).await.expect("a row").rows.concat().concat_text(), "1");
 }
