@@ -57,8 +57,11 @@ pub(crate) struct Pool {
     permits: Arc<Semaphore>,
     connections: u32,
     idle: Mutex<Vec<Session>>,
-    /// What cleans a session; nothing without the session layer.
-    clean: Option<&'static str>,
+    /// What ends a transaction. Without the session layer it is committed: then the other layers
+    /// must hold.
+    end: &'static str,
+    /// What cleans a session.
+    clean: &'static str,
 }
 
 /// An open session.
@@ -83,13 +86,18 @@ impl From<Opened> for Session {
 
 impl Pool {
     pub(crate) fn new(servers: Servers, connections: u32, layers: Layers) -> Arc<Self> {
-        let clean = if layers.engine { CLEAN } else { CLEAN_ALL };
+        let (end, clean) = match (layers.session, layers.engine) {
+            (true, true) => ("ROLLBACK", CLEAN),
+            (true, false) => ("ROLLBACK", CLEAN_ALL),
+            (false, _) => ("COMMIT", "COMMIT"),
+        };
         Arc::new(Self {
             servers,
             permits: Arc::new(Semaphore::new(connections as usize)),
             connections,
             idle: Mutex::new(Vec::new()),
-            clean: layers.session.then_some(clean),
+            end,
+            clean,
         })
     }
 
@@ -212,8 +220,8 @@ impl Lease {
         let Some(mut session) = self.session.take() else { return };
         let clean = match leaves {
             Leaves::Nothing => None,
-            Leaves::Transaction => self.pool.clean.and(Some("ROLLBACK")),
-            Leaves::Anything => self.pool.clean,
+            Leaves::Transaction => Some(self.pool.end),
+            Leaves::Anything => Some(self.pool.clean),
         };
         if let Some(clean) = clean {
             post(&mut session.connection, clean);
