@@ -48,7 +48,11 @@ impl Sink for Answer {
     }
 
     fn appetite(&self) -> u64 {
-        self.limit.map_or(1_000, |limit| (limit - self.rows.len()) as u64 + 1)
+        self.horizon().unwrap_or(1_000)
+    }
+
+    fn horizon(&self) -> Option<u64> {
+        self.limit.map(|limit| (limit - self.rows.len()) as u64 + 1)
     }
 }
 

@@ -166,7 +166,9 @@ fn alone(server: &Server) -> Vec<String> {
     let views = "touching touching_twice counting comparing guarded wallet wallets held checked \
         holds_checked dblink crosstab connectby xpath_table _to_xml ts_stat ts_rewrite txid_current \
         pg_current_xact_id badge CANARY";
-    names.chain(views.split_whitespace().map(str::to_owned)).collect()
+    // A NUL byte ends a statement early, and with it the connection.
+    let words = views.split_whitespace().chain(["\0"]);
+    names.chain(words.map(str::to_owned)).collect()
 }
 
 /// The engines of a run with whoever looks at the database.

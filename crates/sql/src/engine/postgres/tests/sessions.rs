@@ -97,6 +97,39 @@ async fn a_session_cannot_be_made_to_write() {
     assert_eq!(server().psql("writes", "SELECT count(*) FROM t"), "0");
 }
 
+/// A plain statement ends its transaction itself, with its last rows, however many there are, and
+/// one that is not plain is cleaned after; both tell their columns where there is no row.
+#[tokio::test]
+async fn no_transaction_is_left_open() {
+    server().database(
+        "ended",
+        "CREATE TABLE plain AS SELECT n::int, 'x'::varchar(9) AS v FROM generate_series(1, 300) n;
+         CREATE TABLE texts AS SELECT n::int, 'x'::text AS v FROM generate_series(1, 300) n",
+    );
+    let engine = engine(Setup { connections: 1, ..setup("ended") });
+    for table in ["plain", "texts"] {
+        for (limit, from, expected) in
+            [(10, 301, 0), (10, 299, 2), (10, 291, 10), (10, 1, 10), (200, 1, 200), (400, 1, 300)]
+        {
+            let statement = format!("SELECT n, v FROM {table} WHERE n >= {from} ORDER BY n");
+            let mut answer = Answer { limit: Some(limit), ..Answer::default() };
+            let has_more = engine.run(&run(&statement), &mut answer).await.expect("rows");
+            assert_eq!(has_more, from == 1 && limit < 300, "{statement} {limit}");
+            assert_eq!(answer.rows.len(), expected, "{statement} {limit}");
+            let names: Vec<&str> = answer.columns.iter().map(|one| one.name.as_str()).collect();
+            assert_eq!(names, ["n", "v"], "{statement}");
+            until(
+                "SELECT string_agg(state, ',') FROM pg_stat_activity WHERE datname = 'ended'",
+                "idle",
+            );
+        }
+        let asked = Run { skip: 298, ..run("SELECT n, v FROM plain ORDER BY n") };
+        let mut answer = Answer { limit: Some(10), ..Answer::default() };
+        assert!(!engine.run(&asked, &mut answer).await.expect("rows"));
+        assert_eq!(lines(&answer), "299|x\n300|x");
+    }
+}
+
 /// Fifty callers on five connections: everybody has a turn, and five connections are enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_callers_share_few_connections() {
