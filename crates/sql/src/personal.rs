@@ -178,7 +178,7 @@ async fn people(database: &Database) -> Vec<Finding> {
 }
 
 async fn sample(database: &Database, table: &Table) -> Result<Rows, ToolError> {
-    let all = everything(database.family, &table.schema, &table.name);
+    let all = everything(database.family, table);
     let statement = format!("{all} LIMIT {SAMPLE}");
     let mut rows = Rows::new(SAMPLE);
     let ask = Ask { statement: &statement, params: &[], skip: 0, cell: CELL };

@@ -108,7 +108,7 @@ async fn of_table(
     let schema = database.described(ctx).await?;
     let table = describe::table(&schema, wanted)
         .ok_or_else(|| describe::unknown(&schema, &database.id, wanted))?;
-    let all = everything(database.family, &table.schema, &table.name);
+    let all = everything(database.family, table);
     let is_stored = matches!(table.kind, TableKind::Table | TableKind::Materialized);
     let spread = table.rows.filter(|_| is_stored).and_then(|rows| {
         let statement = statement::spread(database.family, &all, rows)?;

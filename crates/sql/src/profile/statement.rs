@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use crate::database::Family;
 use crate::engine::{Column, Kind};
+use crate::schema::Table;
 
 /// How many rows are looked at.
 pub(crate) const SAMPLE: u64 = 50_000;
@@ -42,9 +43,17 @@ pub(crate) struct Source<'a> {
     pub(crate) columns: &'a [Column],
 }
 
-/// The statement that reads all of a table.
-pub(crate) fn everything(family: Family, schema: &str, table: &str) -> String {
-    format!("SELECT * FROM {}.{}", quoted(family, schema), quoted(family, table))
+/// The statement that reads all of a table, as far as it is described: the credential may have
+/// the right to some of its columns only.
+pub(crate) fn everything(family: Family, table: &Table) -> String {
+    let columns: Vec<String> =
+        table.columns.iter().map(|column| quoted(family, &column.name)).collect();
+    let columns = if columns.is_empty() { "*".to_owned() } else { columns.join(", ") };
+    format!(
+        "SELECT {columns} FROM {}.{}",
+        quoted(family, &table.schema),
+        quoted(family, &table.name)
+    )
 }
 
 /// The statement that reads a part from all over a large table, given how many rows there are;
@@ -241,18 +250,19 @@ impl Traits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::describe::samples::{column, table};
 
     fn columns() -> Vec<Column> {
-        let column = |name: &str, type_name: &str, kind| Column {
+        let of = |name: &str, type_name: &str, kind| Column {
             name: name.to_owned(),
             type_name: type_name.to_owned(),
             kind,
         };
         vec![
-            column("n", "numeric", Kind::Decimal),
-            column("n", "varchar", Kind::Text),
-            column("p", "point", Kind::Text),
-            column("b", "bytea", Kind::Bytes),
+            of("n", "numeric", Kind::Decimal),
+            of("n", "varchar", Kind::Text),
+            of("p", "point", Kind::Text),
+            of("b", "bytea", Kind::Bytes),
         ]
     }
 
@@ -336,8 +346,10 @@ mod tests {
 
     #[test]
     fn names_cannot_break_out() {
-        assert_eq!(everything(Family::Postgres, "a\"b", "c;d"), "SELECT * FROM \"a\"\"b\".\"c;d\"");
-        assert_eq!(everything(Family::Mysql, "a`b", "c"), "SELECT * FROM `a``b`.`c`");
+        let mut odd = table("a\"b", "c;d");
+        assert_eq!(everything(Family::Postgres, &odd), "SELECT * FROM \"a\"\"b\".\"c;d\"");
+        odd.columns = vec![column("e`", "text", true), column("f", "text", true)];
+        assert_eq!(everything(Family::Mysql, &odd), "SELECT `e```, `f` FROM `a\"b`.`c;d`");
         assert_eq!(bare("SELECT 1 ;\n; "), "SELECT 1");
     }
 }
