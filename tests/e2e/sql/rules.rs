@@ -131,3 +131,41 @@ fn nothing_hidden_is_shown_by_any_tool() {
         assert!(rows(&query(&mut session, database, guessed)).is_empty(), "nobody guesses");
     }
 }
+
+/// The real thing: a credential that may not read a column. What may be read is described,
+/// asked, profiled and looked at by the doctor as if the rest were not there.
+#[test]
+fn a_credential_for_some_columns_is_enough() {
+    let (name, user) = ("e2e_columns", "e2e_columns");
+    let (password, tables) = (postgres::PASSWORD, TABLES);
+    postgres::shared().database(name, tables);
+    postgres::shared().psql(
+        name,
+        &format!(
+            "CREATE ROLE {user} LOGIN PASSWORD '{password}';
+             GRANT CONNECT ON DATABASE {name} TO {user};
+             GRANT SELECT (id, name) ON people TO {user};"
+        ),
+    );
+    mariadb::shared().database(name, tables);
+    mariadb::shared().query(&format!(
+        "CREATE USER {user}@'%' IDENTIFIED BY '{password}';
+         GRANT SELECT (id, name) ON {name}.people TO {user}@'%'"
+    ));
+    let folder = folder(&(pg_table("pg", user, name) + &my_table("my", user, name)));
+    let mut session = Session::start(&suite(), "sql", &folder.config());
+    for database in ["pg", "my"] {
+        let described = session.call("sql_schema", json!({"database": database}));
+        let shown = text(&described);
+        assert!(shown.contains("people(id int#,name varchar)\n"), "{described}");
+        assert!(!shown.contains("payroll"), "{described}");
+        let asked = query(&mut session, database, "SELECT name FROM people ORDER BY id");
+        assert_eq!(rows(&asked), ["Ann", "Bob"]);
+        let refused = query(&mut session, database, "SELECT email FROM people");
+        assert!(text(&refused).starts_with("denied: "), "{refused}");
+        assert!(!text(&refused).contains("HIDDEN"), "{refused}");
+        let args = json!({"database": database, "table": "people"});
+        let profiled = session.call("sql_profile", args);
+        assert_eq!(rows(&profiled).len(), 2, "{profiled}");
+    }
+}
