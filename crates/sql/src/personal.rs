@@ -228,11 +228,13 @@ fn report(id: &str, found: &[(&Table, Suspect)], unseen: usize) -> Option<Findin
         .take(LISTED)
         .map(|(table, suspect)| format!("{}.{}.{suspect}", table.schema, table.name))
         .collect();
-    let mut what = format!(
-        "{id}: {} columns are likely to be about people and are shown as they are: {}",
-        found.len(),
-        shown.join(", ")
-    );
+    let shown = shown.join(", ");
+    let mut what = match found.len() {
+        1 => format!("{id}: 1 column is likely to be about people and is shown as it is: {shown}"),
+        many => format!(
+            "{id}: {many} columns are likely to be about people and are shown as they are: {shown}"
+        ),
+    };
     if found.len() > LISTED {
         let _ = write!(what, " and {} more", found.len() - LISTED);
     }
