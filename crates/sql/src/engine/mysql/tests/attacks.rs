@@ -1,5 +1,7 @@
 //! Attacks: after each, a second connection finds everything as it was.
 
+mod fuzz;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 //! connection are as before, and nothing was shown that the rules hide. With all layers, and with
 //! every single one switched off.
 
+mod fuzz;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -88,7 +90,7 @@ fn outside(file: &File) -> BTreeMap<String, String> {
         let hash = Sha256::digest(std::fs::read(entry.path()).expect("its bytes"));
         found.insert(
             entry.file_name().to_string_lossy().into_owned(),
-            format!("{held} locks, {hash:x}"),
+            format!("{held} locks, {:?}", hash.as_slice()),
         );
     }
     found

@@ -1,0 +1,301 @@
+//! Statements that change something, or would: a line each. `{t}` is a relation, `{c}` one of its
+//! columns, `{v}` a value of that column's type, `{w}` a condition, `{q}` a query, `{f}` a call of
+//! any function, `{n}` a new name, `{k}` an honest query of one value.
+
+use super::catalogue::Dialect;
+
+/// What all of them know.
+const ALL: &str = "\
+INSERT INTO {t} {q}
+INSERT INTO {t} ({c}) VALUES ({v})
+INSERT INTO {t} ({c}) VALUES ({v}) RETURNING *
+UPDATE {t} SET {c} = {v}
+UPDATE {t} SET {c} = {v} WHERE {w}
+DELETE FROM {t}
+DELETE FROM {t} WHERE {w}
+CREATE TABLE {n} AS {q}
+CREATE TEMPORARY TABLE {n} AS {q}
+CREATE TABLE {n} (a int)
+CREATE VIEW {n} AS {q}
+CREATE INDEX {n} ON {t} ({c})
+ALTER TABLE {t} ADD COLUMN {n} int
+ALTER TABLE {t} RENAME TO {n}
+ALTER TABLE {t} DROP COLUMN {c}
+DROP TABLE {t}
+DROP TABLE IF EXISTS {t}
+DROP VIEW {t}
+ANALYZE {t}
+BEGIN
+COMMIT
+ROLLBACK
+SAVEPOINT {n}
+{q}; DELETE FROM {t}
+{q}; {q}
+DELETE FROM {t}; {q}
+SELECT {f}
+SELECT {f} FROM {t} AS t
+SELECT * FROM {t} WHERE {c} = {f}
+SELECT * FROM {f} AS x
+VALUES ({f})
+WITH {n} AS (SELECT {f} AS a) SELECT * FROM {n}
+SELECT 1 FROM {t} ORDER BY {f}
+SELECT max({f}) FROM {t}
+EXPLAIN DELETE FROM {t}
+EXPLAIN UPDATE {t} SET {c} = {v}
+{q} FOR UPDATE";
+
+const POSTGRES: &str = "\
+WITH d AS (DELETE FROM {t} RETURNING *) SELECT * FROM d
+WITH d AS (UPDATE {t} SET {c} = {v} RETURNING {c}) {q}
+WITH d AS (INSERT INTO {t} ({c}) VALUES ({v}) RETURNING *) SELECT count(*) FROM d
+WITH RECURSIVE d AS (DELETE FROM {t} RETURNING 1) {q}
+SELECT * FROM (WITH d AS (DELETE FROM {t} RETURNING 1) SELECT * FROM d) x
+MERGE INTO {t} AS t USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE
+SELECT * INTO {n} FROM {t}
+SELECT * INTO TEMP {n} FROM {t}
+SELECT * FROM {t} FOR UPDATE
+SELECT * FROM {t} FOR NO KEY UPDATE SKIP LOCKED
+SELECT * FROM {t} FOR SHARE NOWAIT
+SELECT * FROM (SELECT * FROM {t} FOR KEY SHARE) x
+EXPLAIN ANALYZE DELETE FROM {t}
+EXPLAIN (ANALYZE) INSERT INTO {t} ({c}) VALUES ({v})
+EXPLAIN (ANALYZE) CREATE TABLE {n} AS {q}
+EXPLAIN ANALYZE SELECT {f}
+EXPLAIN ANALYZE EXECUTE {n}
+TRUNCATE {t}
+TRUNCATE {t} RESTART IDENTITY CASCADE
+COPY {t} TO STDOUT
+COPY {t} FROM STDIN
+COPY ({q}) TO '/tmp/suite-{n}'
+COPY {t} TO PROGRAM 'touch /tmp/suite-{n}'
+COPY {t} FROM PROGRAM 'echo 1'
+DO $$ BEGIN PERFORM {f}; END $$
+DO $$ BEGIN DELETE FROM {t}; END $$
+PREPARE {n} AS DELETE FROM {t}
+PREPARE {n} AS {q}
+EXECUTE {n}
+DEALLOCATE ALL
+DECLARE {n} CURSOR WITH HOLD FOR {q}
+FETCH ALL FROM {n}
+MOVE NEXT FROM {n}
+CLOSE ALL
+LISTEN {n}
+UNLISTEN *
+NOTIFY {n}, 'x'
+LOCK TABLE {t}
+LOCK TABLE {t} IN ACCESS EXCLUSIVE MODE
+SET search_path = {n}
+SET LOCAL statement_timeout = 0
+SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE
+SET TRANSACTION READ WRITE
+SET ROLE postgres
+SET SESSION AUTHORIZATION postgres
+RESET ALL
+DISCARD ALL
+DISCARD PLANS
+VACUUM {t}
+VACUUM FULL
+CLUSTER {t}
+REINDEX TABLE {t}
+REFRESH MATERIALIZED VIEW {t}
+CHECKPOINT
+LOAD '$libdir/plpgsql'
+ALTER SYSTEM SET work_mem = '1GB'
+ALTER ROLE reader SET work_mem = '1GB'
+ALTER DATABASE attacked SET work_mem = '1GB'
+CREATE FUNCTION {n}() RETURNS int LANGUAGE sql AS 'SELECT 1'
+CREATE OR REPLACE FUNCTION pg_temp.{n}() RETURNS int LANGUAGE sql AS 'SELECT 1'
+CREATE SCHEMA {n}
+CREATE SEQUENCE {n}
+CREATE ROLE {n}
+CREATE EXTENSION {n}
+CREATE TRIGGER {n} AFTER INSERT ON {t} EXECUTE FUNCTION {n}()
+CREATE RULE {n} AS ON SELECT TO {t} DO INSTEAD {q}
+CREATE MATERIALIZED VIEW {n} AS {q}
+CREATE TYPE {n} AS (a int)
+CREATE DOMAIN {n} AS int
+CREATE CAST (int AS text) WITH INOUT
+CREATE PUBLICATION {n} FOR ALL TABLES
+CREATE STATISTICS {n} ON {c}, {c} FROM {t}
+GRANT ALL ON {t} TO PUBLIC
+REVOKE ALL ON {t} FROM PUBLIC
+COMMENT ON TABLE {t} IS 'x'
+SECURITY LABEL ON TABLE {t} IS 'x'
+IMPORT FOREIGN SCHEMA public FROM SERVER myself INTO public
+CALL {f}
+BEGIN READ WRITE
+COMMIT AND CHAIN
+ABORT
+PREPARE TRANSACTION '{n}'
+COMMIT PREPARED '{n}'
+SHOW ALL
+{q} \\; DELETE FROM {t}
+SELECT ({f}).*
+SELECT * FROM ROWS FROM ({f}, {f}) x
+SELECT 1 FROM {t} AS t, LATERAL {f} AS x
+SELECT count(*) FILTER (WHERE ({f}) IS NOT NULL) FROM {t}
+SELECT sum(1) OVER (ORDER BY {f}) FROM {t}
+SELECT DISTINCT ON ({f}) * FROM {t}
+SELECT 1 LIMIT (SELECT 1 WHERE ({f}) IS NULL)
+SELECT 1 GROUP BY {f}
+SELECT * FROM {t} TABLESAMPLE system (50)
+SELECT t FROM {t} AS t
+SELECT t.* FROM {t} AS t
+SELECT (t).* FROM {t} AS t
+SELECT row_to_json(t) FROM {t} AS t
+SELECT t::text FROM {t} AS t
+SELECT string_agg(t::text, ',') FROM {t} AS t
+TABLE {t}
+TABLE ONLY {t}";
+
+const MYSQL: &str = "\
+REPLACE INTO {t} ({c}) VALUES ({v})
+INSERT INTO {t} ({c}) VALUES ({v}) ON DUPLICATE KEY UPDATE {c} = {v}
+INSERT INTO {t} SET {c} = {v}
+TRUNCATE {t}
+SELECT * FROM {t} INTO OUTFILE '/tmp/suite-{n}'
+SELECT * FROM {t} INTO DUMPFILE '/tmp/suite-{n}'
+SELECT {c} FROM {t} LIMIT 1 INTO @{n}
+SELECT @{n} := {v}
+SELECT * FROM {t} LOCK IN SHARE MODE
+SELECT * FROM {t} FOR UPDATE NOWAIT
+SELECT * FROM {t} PROCEDURE ANALYSE()
+LOAD DATA INFILE '/etc/passwd' INTO TABLE {t}
+LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE {t}
+HANDLER {t} OPEN
+HANDLER {t} READ FIRST
+LOCK TABLES {t} WRITE
+UNLOCK TABLES
+FLUSH TABLES WITH READ LOCK
+FLUSH STATUS
+FLUSH LOGS
+SET GLOBAL max_connections = 1
+SET SESSION sql_mode = ''
+SET @{n} = {v}
+SET NAMES latin1
+SET TRANSACTION READ WRITE
+START TRANSACTION READ WRITE
+SET PASSWORD = 'x'
+SET STATEMENT max_statement_time = 0 FOR {q}
+PREPARE {n} FROM 'DELETE FROM {t}'
+EXECUTE {n}
+EXECUTE IMMEDIATE 'DELETE FROM {t}'
+DEALLOCATE PREPARE {n}
+CALL {n}()
+CALL shop.wipe()
+DO {f}
+DO SLEEP(1)
+BEGIN NOT ATOMIC DELETE FROM {t}; END
+CREATE FUNCTION {n}() RETURNS INT RETURN 1
+CREATE PROCEDURE {n}() DELETE FROM {t}
+CREATE TRIGGER {n} BEFORE INSERT ON {t} FOR EACH ROW SET @a = 1
+CREATE EVENT {n} ON SCHEDULE EVERY 1 SECOND DO DELETE FROM {t}
+CREATE DATABASE {n}
+DROP DATABASE shop
+CREATE USER {n}
+GRANT ALL ON *.* TO reader
+REVOKE ALL ON *.* FROM reader
+RENAME TABLE {t} TO {n}
+OPTIMIZE TABLE {t}
+REPAIR TABLE {t}
+CHECK TABLE {t}
+CHECKSUM TABLE {t}
+ANALYZE TABLE {t}
+ANALYZE FORMAT=JSON DELETE FROM {t}
+KILL 1
+KILL QUERY 1
+SHUTDOWN
+RESET MASTER
+PURGE BINARY LOGS TO 'x'
+INSTALL PLUGIN {n} SONAME 'x'
+UNINSTALL PLUGIN {n}
+USE other
+SHOW GRANTS
+SHOW PROCESSLIST
+SHOW CREATE TABLE {t}
+XA START '{n}'
+CREATE SEQUENCE {n}
+SELECT NEXTVAL(shop.numbers)
+SELECT NEXT VALUE FOR shop.numbers
+SELECT SETVAL(shop.numbers, 99)
+SELECT LASTVAL(shop.numbers)
+/*!50000 DELETE FROM {t} */
+{q} /*! UNION SELECT 1 */
+/*M!100000 DELETE FROM {t} */
+SELECT 1 /*!; DELETE FROM {t} */
+SELECT /*+ SET_VAR(max_execution_time=0) */ {c} FROM {t}
+TABLE {t}
+DESCRIBE {t}
+DELIMITER //
+SELECT GET_LOCK('{n}', 1)
+SELECT SLEEP(1)
+SELECT BENCHMARK(1000000, MD5('x'))
+SELECT LOAD_FILE('/etc/passwd')
+SELECT body FROM other.secrets";
+
+const SQLITE: &str = "\
+REPLACE INTO {t} ({c}) VALUES ({v})
+INSERT OR REPLACE INTO {t} ({c}) VALUES ({v})
+INSERT INTO {t} ({c}) VALUES ({v}) ON CONFLICT DO NOTHING
+WITH d AS ({q}) DELETE FROM {t}
+WITH d AS ({q}) INSERT INTO {t} ({c}) VALUES ({v})
+ATTACH DATABASE '{n}.db' AS {n}
+ATTACH ':memory:' AS {n}
+DETACH DATABASE main
+PRAGMA query_only = 0
+PRAGMA writable_schema = 1
+PRAGMA journal_mode = DELETE
+PRAGMA locking_mode = EXCLUSIVE
+PRAGMA user_version = 9
+PRAGMA cache_size = 1
+PRAGMA temp_store = 2
+PRAGMA trusted_schema = 1
+PRAGMA table_info({t})
+PRAGMA wal_checkpoint
+PRAGMA optimize
+PRAGMA integrity_check
+SELECT * FROM pragma_table_info('{n}')
+SELECT * FROM pragma_journal_mode('off')
+VACUUM
+VACUUM INTO '{n}.db'
+REINDEX
+ANALYZE
+BEGIN IMMEDIATE
+BEGIN EXCLUSIVE
+END
+RELEASE {n}
+CREATE TEMP TABLE {n} (a)
+CREATE TEMP VIEW {n} AS {q}
+CREATE TEMP TRIGGER {n} AFTER INSERT ON {t} BEGIN DELETE FROM {t}; END
+CREATE TRIGGER {n} AFTER INSERT ON {t} BEGIN DELETE FROM {t}; END
+CREATE VIRTUAL TABLE {n} USING fts5(a)
+CREATE VIRTUAL TABLE temp.{n} USING csv(filename = '/etc/passwd')
+SELECT load_extension('{n}')
+SELECT writefile('{n}', 'x')
+SELECT readfile('/etc/passwd')
+SELECT fts3_tokenizer('simple')
+SELECT randomblob(100000000)
+SELECT zeroblob(1000000000)
+SELECT * FROM sqlite_schema
+SELECT sql FROM temp.sqlite_master
+SELECT * FROM sqlite_stat1
+SELECT * FROM dbstat
+SELECT * FROM main.{t}
+SELECT * FROM temp.{t}
+SELECT rowid, * FROM {t}
+SELECT * FROM {t} INDEXED BY {n}
+SELECT * FROM {t} NOT INDEXED
+EXPLAIN {q}
+EXPLAIN QUERY PLAN DELETE FROM {t}
+SELECT * FROM json_each('[1,2]'), {t}";
+
+/// The lines for a database.
+pub(crate) fn commands(dialect: Dialect) -> Vec<&'static str> {
+    let own = match dialect {
+        Dialect::Postgres => POSTGRES,
+        Dialect::Mysql => MYSQL,
+        Dialect::Sqlite => SQLITE,
+    };
+    // The database's own are what it is best attacked with.
+    ALL.lines().chain(own.lines()).collect()
+}
