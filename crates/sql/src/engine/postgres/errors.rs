@@ -12,6 +12,10 @@ use crate::engine::Param;
 /// The most characters of a database's message that are passed on.
 const MESSAGE: usize = 500;
 
+/// What sqlx says of a message that PostgreSQL cut amidst a character, as `to_date` does: the
+/// connection is of no further use, but the statement is at fault.
+const UNREADABLE: &str = "non-UTF-8 string for its error message";
+
 /// Why work on a connection ended early.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -123,6 +127,12 @@ pub(crate) fn tell(error: &sqlx::Error, sent: Option<(&Statement<'_>, usize)>) -
 /// The way to the database is broken, or it is not there.
 pub(crate) fn disconnected(error: &sqlx::Error) -> ToolError {
     let log = causes(error);
+    if log.contains(UNREADABLE) {
+        return ToolError::invalid(
+            "the statement failed at the database, whose message is cut amidst a character: look \
+             at values that are converted, as by to_date",
+        );
+    }
     let is_distrusted = matches!(error, sqlx::Error::Tls(_)) || log.contains("certificate");
     let text = if is_distrusted {
         "the database cannot be reached: its certificate is not trusted, or TLS fails otherwise"
