@@ -47,7 +47,7 @@ use crate::schema::Schema;
 use address::Address;
 use failure::stopped;
 use fetch::{Outlet, Piece, Query};
-use pool::Pool;
+use pool::{Pool, Taken};
 use raw::Stop;
 
 /// Most bytes of one statement.
@@ -116,17 +116,39 @@ impl Sqlite {
 
     async fn stream(&self, run: &Run<'_>, sink: &mut dyn Sink) -> Result<bool, ToolError> {
         let query = self.query(run)?;
+        let taken = self.pool.take(run.deadline).await?;
+        let piece = sink.horizon().filter(|_| statement::is_light(&query.text)).and_then(|most| {
+            let check = |_: &Piece| self.pool.still_is(taken.connection.mode).is_ok();
+            let glance = |connection: &_| fetch::glance(connection, &query, most).filter(check);
+            self.pool.at_once(&taken, glance)
+        });
+        let Some(piece) = piece else {
+            return self.stream_from_thread(taken, query, run, sink).await;
+        };
+        self.pool.give_back(taken);
+        let columns = piece.columns.unwrap_or_default();
+        sink.columns(&columns)?;
+        let has_room = piece.batch.rows(columns.len(), |cells| sink.row(cells))?;
+        Ok(!(has_room && piece.is_last))
+    }
+
+    async fn stream_from_thread(
+        &self,
+        taken: Taken,
+        query: Query,
+        run: &Run<'_>,
+        sink: &mut dyn Sink,
+    ) -> Result<bool, ToolError> {
         let appetite = Arc::new(AtomicU64::new(sink.appetite()));
         let (send, mut pieces) = mpsc::channel::<Piece>(1);
         let (pool, wanted) = (Arc::clone(&self.pool), Arc::clone(&appetite));
-        let work = self.pool.start(run.deadline, move |connection| {
+        let work = self.pool.begin(taken, run.deadline, move |connection| {
             let check = || pool.still_is(connection.mode);
             let has_sent = Cell::new(false);
             let outlet = Outlet { appetite: &wanted, pieces: &send, has_sent: &has_sent };
             let fetch = || fetch::fetch(connection, &query, &outlet, check);
             connection.with_virtual_tables(fetch, || !has_sent.get())
         });
-        let work = work.await?;
         let mut width = 0;
         loop {
             let piece = tokio::time::timeout_at(run.deadline.into(), pieces.recv()).await;

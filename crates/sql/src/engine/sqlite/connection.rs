@@ -82,6 +82,11 @@ impl Connection {
         Ok(Self { handle, mode, is_set_up: false, version: 0 })
     }
 
+    /// Whether it is set up.
+    pub(super) fn is_set_up(&self) -> bool {
+        self.is_set_up
+    }
+
     /// Makes it ready for a statement: sets it up the first time, and later sees to it that the
     /// rules are applied to the schema as it is.
     pub(super) fn make_ready(&mut self, plan: &Plan<'_>) -> Result<(), ToolError> {

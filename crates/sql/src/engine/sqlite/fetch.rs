@@ -15,6 +15,8 @@ use crate::engine::{Column, Layers, Param};
 
 /// About how many bytes travel at once.
 const BATCH: usize = 64 << 10;
+/// The most bytes of an answer that a quick look may have.
+const GLANCE: usize = 256 << 10;
 
 /// What is asked.
 pub(super) struct Query {
@@ -130,47 +132,95 @@ pub(super) fn fetch(
     check: impl Fn() -> Result<(), ToolError>,
 ) -> Result<(), ToolError> {
     let admitted = admit(connection, query)?;
-    let mut statement = prepare(connection, &admitted.text, query)?;
-    let text = &admitted.text;
-    let fail = |failure| failure::error(&connection.handle, &failure, text);
-    let width = statement.columns();
-    // A plan names the views of masks, and those names are nobody's business.
-    let own = connection.handle.relations().own.clone();
-    let own = if statement.is_explaining() { own } else { String::new() };
-    let mut has_row = true;
-    for _ in 0..query.skip {
-        has_row = statement.step().map_err(fail)?;
-        if !has_row {
-            break;
-        }
-    }
-    let mut seen = Some(vec![Seen::default(); width]);
+    let mut rows = Rows::of(connection, &admitted.text, query)?;
+    rows.skip(query.skip)?;
     loop {
         let most = outlet.appetite.load(Ordering::Relaxed).max(1);
-        let mut batch = Batch::default();
-        while has_row && batch.size() < BATCH && (batch.rows as u64) < most {
-            has_row = statement.step().map_err(fail)?;
-            if !has_row {
+        let piece = rows.next(most, BATCH)?;
+        let is_last = piece.is_last;
+        if is_last {
+            check()?;
+        }
+        outlet.has_sent.set(true);
+        if outlet.pieces.blocking_send(piece).is_err() || is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// All rows that are wanted, at most `most`, of a statement that is nothing but a quick look into
+/// tables. `None` for any other, and where anything goes wrong: then a thread does it, and says
+/// what.
+pub(super) fn glance(connection: &Connection, query: &Query, most: u64) -> Option<Piece> {
+    let admitted = admit(connection, query).ok()?;
+    let mut rows = Rows::of(connection, &admitted.text, query).ok()?;
+    if connection.handle.has_called() {
+        return None;
+    }
+    rows.skip(query.skip).ok()?;
+    let piece = rows.next(most, GLANCE).ok()?;
+    (piece.is_last || piece.batch.rows as u64 == most).then_some(piece)
+}
+
+/// The rows of a statement that runs.
+struct Rows<'c> {
+    connection: &'c Connection,
+    text: &'c str,
+    statement: Statement<'c>,
+    /// Most bytes of a cell.
+    cell: usize,
+    /// What the columns have shown; nothing once they are described.
+    seen: Option<Vec<Seen>>,
+    /// A plan names the views of masks, and those names are nobody's business.
+    own: String,
+    has_row: bool,
+}
+
+impl<'c> Rows<'c> {
+    fn of(connection: &'c Connection, text: &'c str, query: &Query) -> Result<Self, ToolError> {
+        let statement = prepare(connection, text, query)?;
+        let own = connection.handle.relations().own.clone();
+        let own = if statement.is_explaining() { own } else { String::new() };
+        let seen = Some(vec![Seen::default(); statement.columns()]);
+        let cell = query.cell;
+        Ok(Self { connection, text, statement, cell, seen, own, has_row: true })
+    }
+
+    /// Passes over the rows before the first that is wanted.
+    fn skip(&mut self, rows: u64) -> Result<(), ToolError> {
+        for _ in 0..rows {
+            if !self.step()? {
                 break;
             }
-            for column in 0..width {
-                let value = statement.value(column);
-                batch.push(value, query.cell);
-                if let Some(seen) = seen.as_mut().and_then(|seen| seen.get_mut(column)) {
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<bool, ToolError> {
+        let stepped = self.statement.step();
+        self.has_row = stepped
+            .map_err(|failure| failure::error(&self.connection.handle, &failure, self.text))?;
+        Ok(self.has_row)
+    }
+
+    /// So many rows, and about so many bytes.
+    fn next(&mut self, most: u64, bytes: usize) -> Result<Piece, ToolError> {
+        let mut batch = Batch::default();
+        while self.has_row && batch.size() < bytes && (batch.rows as u64) < most {
+            if !self.step()? {
+                break;
+            }
+            for column in 0..self.statement.columns() {
+                let value = self.statement.value(column);
+                batch.push(value, self.cell);
+                if let Some(seen) = self.seen.as_mut().and_then(|seen| seen.get_mut(column)) {
                     seen.see(value);
                 }
             }
             batch.rows += 1;
         }
-        if !has_row {
-            check()?;
-        }
-        let columns = seen.take().map(|seen| described(&statement, &seen));
-        let piece = Piece { columns, batch: batch.without(&own), is_last: !has_row };
-        outlet.has_sent.set(true);
-        if outlet.pieces.blocking_send(piece).is_err() || !has_row {
-            return Ok(());
-        }
+        let columns = self.seen.take().map(|seen| described(&self.statement, &seen));
+        Ok(Piece { columns, batch: batch.without(&self.own), is_last: !self.has_row })
     }
 }
 

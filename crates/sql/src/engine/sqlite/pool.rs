@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use contract::ToolError;
 use ring::{hmac, rand};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::address::{Address, Mode};
 use super::catalogue;
@@ -13,6 +13,7 @@ use super::connection::{Connection, Plan};
 use super::failure::{self, stopped};
 use super::masks::Salt;
 use super::raw::{self, Call, Counted, Stop};
+use super::relations;
 use crate::engine::{Layers, Rules, Setup, Vetted};
 use crate::schema::Schema;
 
@@ -21,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a schema that was read is shown again, as long as no table changes.
 const FRESH: Duration = Duration::from_mins(1);
+
+/// For how long a statement may run where the other calls do.
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// The connections of one database.
 pub(super) struct Pool {
@@ -43,6 +47,12 @@ struct Read {
     mode: Mode,
     version: i64,
     at: Instant,
+}
+
+/// A connection in use.
+pub(super) struct Taken {
+    pub(super) connection: Connection,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Work that goes on on a thread; dropped, it ends there.
@@ -95,6 +105,12 @@ impl Pool {
         deadline: Instant,
         work: impl FnOnce(&mut Connection) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<Work<T>, ToolError> {
+        let taken = self.take(deadline).await?;
+        Ok(self.begin(taken, deadline, work))
+    }
+
+    /// Waits for a connection's turn.
+    pub(super) async fn take(self: &Arc<Self>, deadline: Instant) -> Result<Taken, ToolError> {
         let permit = Arc::clone(&self.permits).acquire_owned();
         let permit = tokio::time::timeout_at(deadline.into(), permit).await;
         let permit = permit.map_err(|_| {
@@ -102,7 +118,17 @@ impl Pool {
                 .retry_after(Duration::from_secs(1))
         })?;
         let permit = permit.map_err(ToolError::internal)?;
-        let mut connection = self.connection().await?;
+        Ok(Taken { connection: self.connection().await?, permit })
+    }
+
+    /// Works on a thread.
+    pub(super) fn begin<T: Send + 'static>(
+        self: &Arc<Self>,
+        taken: Taken,
+        deadline: Instant,
+        work: impl FnOnce(&mut Connection) -> Result<T, ToolError> + Send + 'static,
+    ) -> Work<T> {
+        let Taken { mut connection, permit } = taken;
         let call = connection.handle.begin(deadline);
         let (send, result) = oneshot::channel();
         let pool = Arc::clone(self);
@@ -111,14 +137,41 @@ impl Pool {
             let result = pool.ready(&mut connection).and_then(|()| work(&mut connection));
             drop(counted);
             connection.handle.finish();
-            if connection.handle.is_clean() {
-                lock(&pool.idle).push(connection);
-            }
-            drop(permit);
+            pool.give_back(Taken { connection, permit });
             // Nobody waits where the call was cancelled.
             let _ = send.send(result);
         });
-        Ok(Work { _call: call, result })
+        Work { _call: call, result }
+    }
+
+    /// Works here and now, where that takes no longer than waking a thread would: for so long, and
+    /// with all layers, since their clock is what ends it. `None` where it is not done, which
+    /// leaves nothing behind.
+    pub(super) fn at_once<T>(
+        &self,
+        taken: &Taken,
+        work: impl FnOnce(&Connection) -> Option<T>,
+    ) -> Option<T> {
+        let connection = &taken.connection;
+        let may_be = self.layers == Layers::ALL && !relations::is_restricted(&self.rules);
+        if !may_be || !connection.is_set_up() {
+            return None;
+        }
+        let call = connection.handle.begin(Instant::now() + GLANCE);
+        connection.handle.hurry();
+        let counted = Counted::begin();
+        let result = work(connection);
+        drop(counted);
+        connection.handle.finish();
+        drop(call);
+        result
+    }
+
+    /// Keeps a connection that is clean for the next call.
+    pub(super) fn give_back(&self, taken: Taken) {
+        if taken.connection.handle.is_clean() {
+            lock(&self.idle).push(taken.connection);
+        }
     }
 
     /// A connection to the file as it is now: one that is idle, or a new one.

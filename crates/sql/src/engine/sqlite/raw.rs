@@ -100,6 +100,16 @@ impl Handle {
         self.hooks.was_writing()
     }
 
+    /// Whether what was compiled in this call calls a function or repeats itself, be it in a view.
+    pub(super) fn has_called(&self) -> bool {
+        self.hooks.has_called()
+    }
+
+    /// Nobody waits for locks in this call.
+    pub(super) fn hurry(&self) {
+        self.hooks.hurry();
+    }
+
     pub(super) fn relations(&self) -> std::cell::Ref<'_, Relations> {
         self.hooks.relations()
     }

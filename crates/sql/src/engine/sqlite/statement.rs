@@ -74,6 +74,26 @@ const BEFORE_PARENTHESES: &[&str] = &[
 /// Verbs that change something, and what they are called in the refusal.
 const WRITING: &[&str] = &["insert", "update", "delete", "replace"];
 
+/// The longest text that may be a quick look, in bytes.
+const LIGHT: usize = 2_000;
+
+/// Whether a text may be no more than a quick look into tables: one short SELECT without calls.
+pub(super) fn is_light(text: &str) -> bool {
+    if text.len() > LIGHT {
+        return false;
+    }
+    let tokens = lexer::tokens(text);
+    let is_call = |pair: &[Token<'_>]| {
+        let [name, next] = pair else { return false };
+        next.is_sign("(")
+            && matches!(name.kind, Kind::Word | Kind::Quoted)
+            && !name.is_any(BEFORE_PARENTHESES)
+    };
+    tokens.first().is_some_and(|first| first.is("select"))
+        && tokens.iter().filter(|token| token.is("select")).count() == 1
+        && !tokens.windows(2).any(is_call)
+}
+
 /// Checks a statement.
 pub(super) fn admit(
     text: &str,
@@ -354,6 +374,24 @@ mod tests {
         refused("-- nothing", "no statement");
         refused("SELECT 'a", "open quote");
         refused("SELECT 1\0; DROP TABLE t", "NUL");
+    }
+
+    #[test]
+    fn a_quick_look_calls_nothing() {
+        for text in ["SELECT 1", "select a, b FROM t WHERE a IN (1, 2) AND (b > ?) LIMIT 3"] {
+            assert!(is_light(text), "{text}");
+        }
+        for text in [
+            "SELECT count(*) FROM t",
+            "SELECT \"abs\" (1)",
+            "SELECT (SELECT 1)",
+            "SELECT 1 UNION SELECT 2",
+            "WITH t AS (VALUES (1)) SELECT * FROM t",
+            "VALUES (1)",
+            &format!("SELECT '{}'", "x".repeat(LIGHT)),
+        ] {
+            assert!(!is_light(text), "{text}");
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn setup(url: &str, rules: Rules, layers: Layers) -> Setup {
         password: None,
         tls: Tls::default(),
         connections: 1,
-        time: std::time::Duration::from_secs(60),
+        time: std::time::Duration::from_mins(1),
         rules,
         accept: Vec::new(),
         layers,
@@ -147,6 +147,10 @@ impl Sink for Collector {
 
     fn appetite(&self) -> u64 {
         (self.most + 1).saturating_sub(self.answer.rows.len()) as u64
+    }
+
+    fn horizon(&self) -> Option<u64> {
+        Some(self.appetite())
     }
 }
 

@@ -90,6 +90,8 @@ pub(super) struct Hooks {
     stopped: Cell<Option<Stop>>,
     refusal: RefCell<Option<String>>,
     was_writing: Cell<bool>,
+    has_called: Cell<bool>,
+    is_hurried: Cell<bool>,
     is_trusted: Cell<bool>,
     relations: RefCell<Relations>,
     further: Vec<String>,
@@ -104,6 +106,8 @@ impl Hooks {
             stopped: Cell::new(None),
             refusal: RefCell::default(),
             was_writing: Cell::new(false),
+            has_called: Cell::new(false),
+            is_hurried: Cell::new(false),
             is_trusted: Cell::new(false),
             relations: RefCell::default(),
             further,
@@ -119,6 +123,8 @@ impl Hooks {
         self.stopped.set(None);
         self.refusal.replace(None);
         self.was_writing.set(false);
+        self.has_called.set(false);
+        self.is_hurried.set(false);
         self.is_trusted.set(false);
         Call { signal: Arc::clone(&self.signal), number }
     }
@@ -140,6 +146,16 @@ impl Hooks {
     /// Whether writing was refused in this call.
     pub(super) fn was_writing(&self) -> bool {
         self.was_writing.get()
+    }
+
+    /// Whether the statement calls a function or repeats itself, be it in a view.
+    pub(super) fn has_called(&self) -> bool {
+        self.has_called.get()
+    }
+
+    /// Nobody waits for locks in this call.
+    pub(super) fn hurry(&self) {
+        self.is_hurried.set(true);
     }
 
     pub(super) fn relations(&self) -> Ref<'_, Relations> {
@@ -190,6 +206,9 @@ pub(super) unsafe extern "C" fn authorize(
     // SAFETY: SQLite gives strings that end with NUL, or null, for the time of this call.
     let (first, second, schema, innermost) =
         unsafe { (text(first), text(second), text(schema), text(innermost)) };
+    if matches!(action, ffi::SQLITE_FUNCTION | ffi::SQLITE_RECURSIVE) {
+        hooks.has_called.set(true);
+    }
     let question = Question { action, first, second, schema, context: innermost };
     match authorizer::answer(question, &hooks.relations.borrow(), &hooks.further) {
         Ok(()) => ffi::SQLITE_OK,
@@ -220,7 +239,7 @@ pub(super) unsafe extern "C" fn progress(context: *mut c_void) -> c_int {
 pub(super) unsafe extern "C" fn busy(context: *mut c_void, tries: c_int) -> c_int {
     // SAFETY: as in `authorize`.
     let hooks = unsafe { &*context.cast::<Hooks>() };
-    if hooks.is_cancelled() || Instant::now() >= hooks.deadline.get() {
+    if hooks.is_hurried.get() || hooks.is_cancelled() || Instant::now() >= hooks.deadline.get() {
         return 0;
     }
     // SQLite has no other way to wait for another process's lock.

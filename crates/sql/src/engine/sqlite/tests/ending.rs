@@ -134,3 +134,53 @@ async fn deep_nesting_is_refused_and_no_stack_overflows() {
     }
     check(engine, "SELECT 1", "1").await;
 }
+
+/// Runs something where all threads for long work are taken.
+fn without_threads(work: impl Future<Output = ()>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(1).build().expect("a runtime");
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        // What opens a file takes its own thread; this one is taken from now on.
+        let taken = tokio::task::spawn_blocking(move || held.recv());
+        work.await;
+        drop(release);
+        let _ = taken.await;
+    });
+}
+
+#[test]
+fn a_quick_look_needs_no_thread_and_anything_else_does() {
+    let setting = tokio::runtime::Runtime::new().expect("a runtime");
+    let file = setting.block_on(File::of(
+        "CREATE TABLE t (a); INSERT INTO t WITH RECURSIVE n(i) AS
+         (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT i FROM n;
+         CREATE VIEW v AS SELECT count(*) AS n FROM t",
+    ));
+    // One that has answered before is set up.
+    let opened = || {
+        let engine = file.engine();
+        setting.block_on(check(&engine, "SELECT a FROM t LIMIT 1", "1"));
+        engine
+    };
+    let engine = opened();
+    without_threads(async {
+        check(&engine, "SELECT a FROM t WHERE a < 3 ORDER BY a DESC", "2\n1").await;
+        check(&engine, "SELECT a FROM t LIMIT 1 OFFSET 4", "5").await;
+    });
+    for statement in [
+        // Calls something, though by a view; takes its time; is too much at once; fails.
+        "SELECT n FROM v",
+        "SELECT x.a FROM t x, t y, t z WHERE x.a + y.a + z.a < 0",
+        "SELECT x.a, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' FROM t x, t y",
+        "SELECT missing FROM t",
+    ] {
+        let engine = opened();
+        without_threads(async {
+            let time = Duration::from_millis(100);
+            let ask = Ask { most: 100_000, time, ..Ask::new(statement) };
+            let error = ask.of(&engine).await.expect_err(statement);
+            assert_eq!(error.kind, ErrorKind::Timeout, "{statement}: {error}");
+        });
+    }
+}
