@@ -30,21 +30,19 @@ fn zoned(text: &str) -> Option<(&str, i64)> {
     if !text.is_ascii() || text.len() > 40 {
         return None;
     }
-    let (local, minutes) = match text.strip_suffix(['Z', 'z']) {
-        Some(local) => (local.trim_end(), 0),
-        None => {
-            let sign = text.rfind(['+', '-'])?;
-            let (local, zone) = text.split_at_checked(sign)?;
-            let (sign, zone) = zone.split_at_checked(1)?;
-            let zone = zone.replacen(':', "", 1);
-            if !matches!(zone.len(), 2 | 4) {
-                return None;
-            }
-            let hours = number(zone.get(..2)?, 2)?;
-            let rest = zone.get(2..).filter(|rest| !rest.is_empty());
-            let minutes = 60 * hours + rest.map_or(Some(0), |rest| number(rest, 2))?;
-            (local.trim_end(), if sign == "-" { -minutes } else { minutes })
+    let (local, minutes) = if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        (local.trim_end(), 0)
+    } else {
+        let (local, zone) = text.split_at_checked(text.rfind(['+', '-'])?)?;
+        let (sign, zone) = zone.split_at_checked(1)?;
+        let zone = zone.replacen(':', "", 1);
+        if !matches!(zone.len(), 2 | 4) {
+            return None;
         }
+        let hours = number(zone.get(..2)?, 2)?;
+        let rest = zone.get(2..).filter(|rest| !rest.is_empty());
+        let minutes = 60 * hours + rest.map_or(Some(0), |rest| number(rest, 2))?;
+        (local.trim_end(), if sign == "-" { -minutes } else { minutes })
     };
     // A time stands before it, and before that a date or nothing.
     let time = local.rsplit(['T', 't', ' ']).next()?;

@@ -6,6 +6,7 @@ mod ending;
 mod honest;
 mod rules;
 mod sample;
+mod session;
 mod types;
 mod vetting;
 mod world;

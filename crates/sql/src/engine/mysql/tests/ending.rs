@@ -21,7 +21,7 @@ fn running(server: &Mariadb, text: &str) -> usize {
     server.query(&sql).parse().expect("a number")
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(super) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(30), "{what} did not come");
@@ -29,13 +29,14 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// The server that is shared, with the database `any`.
-fn with_any() -> &'static Mariadb {
+pub(super) fn with_any() -> &'static Mariadb {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| shared().database("any", ""));
     shared()
 }
 
-const ENDLESS: &str = "SELECT COUNT(*) FROM any.seq_1_to_1000000 a, any.seq_1_to_1000000 b";
+pub(super) const ENDLESS: &str =
+    "SELECT COUNT(*) FROM any.seq_1_to_1000000 a, any.seq_1_to_1000000 b";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_deadline_ends_a_statement_at_the_server() {
@@ -54,14 +55,23 @@ async fn a_call_that_is_dropped_ends_at_the_server() {
     let server = Mariadb::start();
     server.database("any", "");
     let engine = std::sync::Arc::new(Mysql::new(setup(&server, READER, "")).expect("an engine"));
-    let task = tokio::spawn({
-        let engine = std::sync::Arc::clone(&engine);
-        async move { Ask { time: Duration::from_mins(1), ..Ask::new(ENDLESS) }.of(&engine).await }
-    });
-    wait_until("the start", || running(&server, "seq_1_to_1000000") == 1);
-    task.abort();
-    let _ = task.await;
-    wait_until("the end", || running(&server, "seq_1_to_1000000") == 0);
+    for is_explained in [false, true] {
+        let task = tokio::spawn({
+            let engine = std::sync::Arc::clone(&engine);
+            async move {
+                let ask = Ask { time: Duration::from_mins(1), ..Ask::new(ENDLESS) };
+                if is_explained {
+                    ask.plan(&engine, true).await.map(|_| ())
+                } else {
+                    ask.of(&engine).await.map(|_| ())
+                }
+            }
+        });
+        wait_until("the start", || running(&server, "seq_1_to_1000000") == 1);
+        task.abort();
+        let _ = task.await;
+        wait_until("the end", || running(&server, "seq_1_to_1000000") == 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

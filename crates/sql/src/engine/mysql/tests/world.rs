@@ -18,7 +18,7 @@ pub(super) fn setup(server: &Mariadb, user: &str, database: &str) -> Setup {
         password: Some(Secret::new(PASSWORD.to_owned())),
         tls: Tls { mode: TlsMode::Off, ..Tls::default() },
         connections: 3,
-        time: std::time::Duration::from_secs(60),
+        time: std::time::Duration::from_mins(1),
         rules: Rules::default(),
         accept: Vec::new(),
         layers: Layers::ALL,
