@@ -6,6 +6,7 @@ mod layers;
 mod log;
 mod people;
 mod rules;
+mod vetted;
 
 use std::os::unix::fs::PermissionsExt as _;
 

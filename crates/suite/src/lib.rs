@@ -23,6 +23,8 @@ mod keys;
 pub mod launcher;
 mod logging;
 mod network;
+#[cfg(target_os = "linux")]
+mod pages;
 mod person;
 mod reload;
 mod schemas;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use contract::Identity;
@@ -14,6 +15,10 @@ use crate::confinement::{self, Purpose};
 use crate::network::Network;
 use crate::reload::{Reload, Seen};
 use crate::{Launcher, person, reload};
+
+/// What a host asks at once, such as which tools there are, is answered first: vetting takes the
+/// processor for as long as a whole start.
+const FIRST: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(
     source: &Source,
@@ -48,7 +53,13 @@ pub(crate) fn run(
         let stop = Stop::on_signals().context("signals cannot be caught")?;
         ready.pipeline.tend();
         tokio::spawn(reload.watch(ready.pipeline.clone(), hangup));
-        let mut vetting = tokio::spawn(ready.vet());
+        #[cfg(target_os = "linux")]
+        crate::pages::give_back();
+        let vet = ready.vet();
+        let mut vetting = tokio::spawn(async move {
+            tokio::time::sleep(FIRST).await;
+            vet.await
+        });
         let serving = async {
             match confined.network {
                 None => stdio(&ready, confined.user, stop).await,
