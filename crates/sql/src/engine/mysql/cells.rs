@@ -1,6 +1,6 @@
 //! The values of a row as exact text: what the server itself would write.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, LowerExp, Write as _};
 
 use sqlx::mysql::{MySql, MySqlRow, MySqlTypeInfo};
 use sqlx::{Column as _, Decode, Row as _, Type, TypeInfo as _};
@@ -121,11 +121,11 @@ impl Reader {
             (Form::Integer { is_unsigned }, _) => integer(bytes, is_unsigned, &mut self.made),
             (Form::Float, _) => {
                 let number = f32::from_le_bytes(fixed(bytes));
-                float(f64::from(number), &format!("{number:e}"), &mut self.made);
+                float(number, f64::from(number), &mut self.made);
             }
             (Form::Double, _) => {
                 let number = f64::from_le_bytes(fixed(bytes));
-                float(number, &format!("{number:e}"), &mut self.made);
+                float(number, number, &mut self.made);
             }
             (Form::Year, _) => {
                 let _ = write!(self.made, "{:04}", u16::from_le_bytes(fixed(bytes)));
@@ -229,56 +229,41 @@ fn integer(bytes: &[u8], is_unsigned: bool, text: &mut String) {
     };
 }
 
-/// As the server writes it: plainly between 1e-15 and 1e15, else with an exponent.
-fn float(number: f64, scientific: &str, text: &mut String) {
-    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok());
-    match exponent {
-        Some(-15..15) => plain(scientific, text),
-        Some::<i32>(_) => text.push_str(scientific),
-        None => {
-            let _ = write!(text, "{number}");
-        }
-    }
-}
-
-/// The digits of `1.5e-3` without an exponent: `0.0015`.
-fn plain(scientific: &str, text: &mut String) {
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    text.push_str(sign);
-    match usize::try_from(exponent) {
-        Err(_) => {
-            let zeros = exponent.unsigned_abs() as usize - 1;
-            let _ = write!(text, "0.{}{digits}", "0".repeat(zeros));
-        }
-        Ok(exponent) if digits.len() <= exponent + 1 => {
-            let _ = write!(text, "{digits:0<width$}", width = exponent + 1);
-        }
-        Ok(exponent) => {
-            let (whole, fraction) = digits.split_at(exponent + 1);
-            let _ = write!(text, "{whole}.{fraction}");
-        }
-    }
+/// The shortest digits, as the server writes them: plainly between 1e-15 and 1e15, else with an
+/// exponent.
+fn float(number: impl Display + LowerExp, value: f64, text: &mut String) {
+    let is_plain = value == 0.0 || !value.is_finite() || (1e-15..1e15).contains(&value.abs());
+    let _ = if is_plain { write!(text, "{number}") } else { write!(text, "{number:e}") };
 }
 
 /// Year, month and day; nothing at all is the date of zeros.
 fn date(bytes: &[u8], text: &mut String) {
     let [low, high, month, day] = fixed(bytes);
-    let _ = write!(text, "{:04}-{month:02}-{day:02}", u16::from_le_bytes([low, high]));
+    padded(u16::from_le_bytes([low, high]), 4, text);
+    for part in [month, day] {
+        text.push('-');
+        padded(part.into(), 2, text);
+    }
 }
 
 fn moment(bytes: &[u8], is_instant: bool, text: &mut String) {
     let [_, low, high, month, day, hour, minute, second] = fixed(bytes);
     date(&[low, high, month, day], text);
-    let _ = write!(text, " {hour:02}:{minute:02}:{second:02}");
+    for (sign, part) in [(' ', hour), (':', minute), (':', second)] {
+        text.push(sign);
+        padded(part.into(), 2, text);
+    }
     fraction(bytes.get(8..), text);
     if is_instant {
         text.push_str("+00:00");
+    }
+}
+
+/// The last digits of a number; what formats anything takes several times as long.
+fn padded(number: u16, digits: u32, text: &mut String) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u16.pow(place) % 10;
+        text.extend(char::from_digit(digit.into(), 10));
     }
 }
 
@@ -328,7 +313,7 @@ mod tests {
 
     fn check_float(number: f64, expected: &str) {
         let mut text = String::new();
-        float(number, &format!("{number:e}"), &mut text);
+        float(number, number, &mut text);
         assert_eq!(text, expected);
     }
 
@@ -337,6 +322,8 @@ mod tests {
         check_float(0.0, "0");
         check_float(-1.5, "-1.5");
         check_float(0.001, "0.001");
+        check_float(1e-15, "0.000000000000001");
+        check_float(9.9e-16, "9.9e-16");
         check_float(123_456.75, "123456.75");
         check_float(100_000_000_000_000.0, "100000000000000");
         check_float(1e15, "1e15");

@@ -1,4 +1,5 @@
-//! A few connections to one file, in the order of asking, each call on a thread of its own.
+//! A few connections to one file, in the order of asking. A call has a thread of its own, unless
+//! it is a quick look.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

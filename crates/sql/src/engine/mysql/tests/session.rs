@@ -129,8 +129,9 @@ async fn the_server_ends_a_statement_by_itself() {
     let begin = pool::begin(connection, &engine.setup, Duration::from_millis(300), &[]);
     let begin = begin.expect("it is new");
     sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection.link).await.expect("begun");
-    let error = sqlx::query(ENDLESS).fetch_all(&mut connection.link).await;
-    let error = error.expect_err("it is too long");
+    let ended = sqlx::query(ENDLESS).fetch_all(&mut connection.link);
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+    let error = ended.expect("the server ends it").expect_err("it is too long");
     assert_eq!(failure::number(&error), Some(1969), "{error}");
 }
 
