@@ -119,7 +119,9 @@ pub(crate) fn tell(error: &sqlx::Error, sent: Option<(&Statement<'_>, usize)>) -
             Kind::TooLarge,
             format!("{message}. The statement needs more than the database has: narrow it"),
         ),
-        _ if code.starts_with("XX") => ToolError::internal(message),
+        // Damaged files. What else PostgreSQL calls internal is what it did not expect of a
+        // statement.
+        "XX001" | "XX002" => ToolError::internal(message),
         _ => ToolError::invalid(message),
     }
 }
