@@ -202,7 +202,16 @@ const OBJECTS: &str = "\
     WHERE NOT (SELECT yes FROM super) \
       AND EXISTS (SELECT FROM pg_catalog.aclexplode(l.lomacl) a \
                   WHERE a.privilege_type = 'UPDATE' \
-                    AND (a.grantee = 0 OR a.grantee IN (SELECT oid FROM mine)))";
+                    AND (a.grantee = 0 OR a.grantee IN (SELECT oid FROM mine))) \
+    UNION ALL SELECT 'files', 'may read a file or run a program by', t.ftrelid::regclass::text \
+    FROM pg_catalog.pg_foreign_table t \
+    JOIN pg_catalog.pg_foreign_server s ON s.oid = t.ftserver \
+    JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw \
+    JOIN pg_catalog.pg_proc h ON h.oid = w.fdwhandler AND h.proname = 'file_fdw_handler' \
+    WHERE NOT (SELECT yes FROM super) \
+      AND EXISTS (SELECT FROM other o \
+                  WHERE pg_catalog.has_table_privilege(o.oid, t.ftrelid, 'SELECT') \
+                    OR pg_catalog.has_any_column_privilege(o.oid, t.ftrelid, 'SELECT'))";
 
 /// What reads files or runs programs, and whatever else of the server's own functions is kept
 /// from the public but not from this credential.

@@ -17,6 +17,9 @@ pub(crate) struct Relation {
     /// Itself, what it is a part of, and its parts: partitions and heirs.
     #[serde(default)]
     pub(crate) family: Option<Vec<(String, String)>>,
+    /// The foreign tables that it reads: itself, its parts, and what a view is made of.
+    #[serde(default)]
+    pub(crate) foreign: Option<Vec<(String, String)>>,
     /// What a view reads, through other views, too.
     #[serde(default)]
     pub(crate) beneath: Option<Vec<(String, String)>>,
@@ -41,6 +44,10 @@ impl Relation {
 
     pub(crate) fn family(&self) -> &[(String, String)] {
         self.family.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn foreign(&self) -> &[(String, String)] {
+        self.foreign.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn beneath(&self) -> &[(String, String)] {

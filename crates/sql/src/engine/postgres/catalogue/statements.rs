@@ -90,6 +90,18 @@ SELECT f.i, json_build_object(
         FROM (SELECT oid FROM up UNION SELECT oid FROM down) fo
         JOIN pg_catalog.pg_class fc ON fc.oid = fo.oid
         JOIN pg_catalog.pg_namespace fn ON fn.oid = fc.relnamespace),
+    'foreign', CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_foreign_table) THEN (
+        WITH RECURSIVE reads(oid) AS (
+            SELECT c.oid
+            UNION SELECT x.oid FROM reads, LATERAL (
+                SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = reads.oid
+                UNION ALL SELECT m.m[1]::oid FROM pg_catalog.pg_class v
+                JOIN pg_catalog.pg_rewrite r ON r.ev_class = v.oid AND r.ev_type = '1',
+                LATERAL regexp_matches(r.ev_action::text, ':relid ([0-9]+)', 'g') m(m)
+                WHERE v.oid = reads.oid AND v.relkind = 'v' AND v.oid >= 16384) x(oid))
+        SELECT json_agg(json_build_array(tn.nspname, t.relname)) FROM reads
+        JOIN pg_catalog.pg_class t ON t.oid = reads.oid AND t.relkind = 'f'
+        JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace) END,
     'beneath', b.names, 'calls', b.calls)::text
 FROM (SELECT w.i, (SELECT c.oid FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

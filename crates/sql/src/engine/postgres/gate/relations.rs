@@ -100,7 +100,22 @@ pub(super) fn check(relation: &Relation, rules: &Rules) -> Result<(), ToolError>
             rules.allow.join(", ")
         ));
     }
+    foreign(relation, rules)?;
     view(relation, rules)
+}
+
+/// A foreign table goes where its wrapper sends it: to another server, to a file, to a program.
+/// The operator must have named it in full.
+fn foreign(relation: &Relation, rules: &Rules) -> Result<(), ToolError> {
+    let title = relation.title();
+    let mut names = relation.foreign().iter().map(|(schema, name)| format!("{schema}.{name}"));
+    match names.find(|name| !rules.allow.contains(name) && !rules.allow.contains(&title)) {
+        Some(name) => denied(format!(
+            "{name} is a foreign table, which reads what is outside of this database; the operator \
+             may allow {name:?} by its full name"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// A view reads as its owner, so it may show what is hidden: it must be named itself.

@@ -27,6 +27,12 @@ const FIXTURE: &str = "
     CREATE FUNCTION half(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
     CREATE TABLE sums (total int);
     INSERT INTO sums VALUES (3);
+    CREATE EXTENSION file_fdw;
+    CREATE SERVER outside FOREIGN DATA WRAPPER file_fdw;
+    CREATE FOREIGN TABLE told (line text) SERVER outside OPTIONS (program 'echo it ran');
+    CREATE VIEW retold AS SELECT * FROM told;
+    CREATE TABLE lines (line text);
+    CREATE FOREIGN TABLE heir () INHERITS (lines) SERVER outside OPTIONS (program 'echo it ran');
     CREATE FUNCTION count_customers() RETURNS bigint LANGUAGE sql STABLE
         AS 'SELECT count(*) FROM public.customers';
 ";
@@ -168,6 +174,21 @@ async fn masks_follow_names_partitions_and_views() {
     check("SELECT id FROM pg_class", &parts, "catalogue is not read").await;
     check("SELECT count_customers()", &rules, "reads tables by itself").await;
     check("SELECT count_customers()", &Rules::default(), r#"[{"count_customers":2}]"#).await;
+}
+
+#[tokio::test]
+async fn a_foreign_table_is_read_where_it_is_named_in_full() {
+    let patterns = Rules { allow: vec!["public.*".into()], ..Rules::default() };
+    for name in ["told", "retold", "lines", "heir"] {
+        let statement = format!("SELECT line FROM {name}");
+        for rules in [&Rules::default(), &patterns] {
+            check(&statement, rules, "is a foreign table, which reads what is outside").await;
+        }
+        let allow = vec!["public.*".into(), format!("public.{name}")];
+        let named = Rules { allow, ..Rules::default() };
+        check(&statement, &named, r#"[{"line":"it ran"}]"#).await;
+    }
+    check("SELECT id FROM orders", &patterns, r#"[{"id":7}]"#).await;
 }
 
 #[tokio::test]

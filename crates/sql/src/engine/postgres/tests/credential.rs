@@ -120,6 +120,15 @@ async fn rights_are_too_much() {
         "may execute pg_read_file(text)",
     )
     .await;
+    check(
+        "x_foreign",
+        "CREATE EXTENSION file_fdw; CREATE SERVER outside FOREIGN DATA WRAPPER file_fdw;
+         CREATE FOREIGN TABLE f (line text) SERVER outside OPTIONS (filename '/etc/hostname');
+         GRANT SELECT ON f TO $ROLE",
+        Files,
+        "may read a file or run a program by f",
+    )
+    .await;
     check("x_function", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION f() OWNER TO $ROLE", Owns, "owns function f()").await;
     let found = excess("x_owner", "ALTER DATABASE $DATABASE OWNER TO $ROLE").await;
     assert!(found.contains(&(Owns, "owns database x_owner".to_owned())), "{found:?}");
