@@ -87,6 +87,10 @@ pub(crate) enum Param {
     /// A number that is no integer, as its digits.
     Number(String),
     Text(String),
+    /// A day that exists, as ISO 8601 writes it.
+    Date(String),
+    /// A time of a day with its offset, as RFC 3339 writes it.
+    Time(String),
 }
 
 /// One statement to run.

@@ -24,22 +24,18 @@ fn session(folder: &Folder, asked: &str) -> Output {
 }
 
 fn table(engine: &str, database: &str) -> String {
-    match engine {
-        "pg" => {
-            let grant = format!("GRANT INSERT ON orders TO {}", postgres::READER);
-            postgres::shared().database(database, &format!("{DATA}; {grant}"));
-            pg_table("pg", postgres::READER, database)
-        }
-        _ => {
-            mariadb::shared().database(database, DATA);
-            let user = format!("'{database}'@'%'");
-            mariadb::shared().query(&format!(
-                "CREATE USER {user} IDENTIFIED BY '{}'; GRANT SELECT, INSERT ON {database}.* TO {user}",
-                mariadb::PASSWORD
-            ));
-            my_table("my", database, database)
-        }
+    if engine == "pg" {
+        let grant = format!("GRANT INSERT ON orders TO {}", postgres::READER);
+        postgres::shared().database(database, &format!("{DATA}; {grant}"));
+        return pg_table("pg", postgres::READER, database);
     }
+    mariadb::shared().database(database, DATA);
+    let user = format!("'{database}'@'%'");
+    mariadb::shared().query(&format!(
+        "CREATE USER {user} IDENTIFIED BY '{}'; GRANT SELECT, INSERT ON {database}.* TO {user}",
+        mariadb::PASSWORD
+    ));
+    my_table("my", database, database)
 }
 
 #[test]

@@ -139,10 +139,10 @@ impl Postgres {
     /// Lends a session with an open transaction, and reads the statement while the server answers.
     async fn ready(&self, run: &Run<'_>) -> Result<(Lease, Option<Arc<Reading>>), ToolError> {
         let reading = async {
-            match self.setup.layers.statement {
-                true => self.readings.read(run.statement, run.params).await.map(Some),
-                false => Ok(None),
+            if !self.setup.layers.statement {
+                return Ok(None);
             }
+            self.readings.read(run.statement, run.params).await.map(Some)
         };
         match tokio::join!(self.begin(run.deadline, run.session), reading) {
             (Ok(lease), Ok(reading)) => Ok((lease, reading)),

@@ -84,7 +84,7 @@ impl Argument {
         })
     }
 
-    /// JSON knows no difference between 5 and 5.0; databases do.
+    /// JSON knows no difference between 5 and 5.0, nor between a text and a date; databases do.
     fn typed(&self, value: Param) -> Param {
         match (self.kind, value) {
             (ParamKind::Number, Param::Integer(value)) => Param::Number(value.to_string()),
@@ -92,6 +92,8 @@ impl Argument {
                 .strip_suffix(".0")
                 .and_then(|digits| digits.parse().ok())
                 .map_or(Param::Number(digits.clone()), Param::Integer),
+            (ParamKind::Date, Param::Text(text)) => Param::Date(text),
+            (ParamKind::Time, Param::Text(text)) => Param::Time(text),
             (_, value) => value,
         }
     }

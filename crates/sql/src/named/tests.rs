@@ -65,7 +65,7 @@ async fn a_named_query_is_a_tool_with_typed_arguments() {
     assert!(text.starts_with("<sql://sales>\nid,name\n") && text.ends_with("rows 1-3 of 3"));
     let heard = fake.heard.lock().expect("no panic").join("\n");
     let expected =
-        "[Integer(7), Text(\"open\"), Text(\"2026-02-28\"), Number(\"0.5\"), Bool(false)]";
+        "[Integer(7), Text(\"open\"), Date(\"2026-02-28\"), Number(\"0.5\"), Bool(false)]";
     assert!(heard.contains(expected), "{heard}");
 }
 
@@ -120,7 +120,7 @@ async fn what_is_optional_and_left_out_is_null() {
     for (args, expected) in [
         (json!({}), "[Null, Null]"),
         (json!({"city": "Porto"}), "[Text(\"Porto\"), Null]"),
-        (json!({"since": "2026-01-01"}), "[Null, Text(\"2026-01-01\")]"),
+        (json!({"since": "2026-01-01"}), "[Null, Date(\"2026-01-01\")]"),
     ] {
         Caller::default().call_configured(&query, &sql, args).await.expect("rows");
         let heard = fake.heard.lock().expect("no panic").pop().expect("a statement");

@@ -169,7 +169,9 @@ fn arguments(params: &[&Param]) -> Result<MySqlArguments, ToolError> {
             Param::Null => arguments.add(None::<&str>),
             Param::Bool(value) => arguments.add(*value),
             Param::Integer(value) => arguments.add(*value),
-            Param::Number(text) | Param::Text(text) => arguments.add(text.as_str()),
+            Param::Number(text) | Param::Text(text) | Param::Date(text) | Param::Time(text) => {
+                arguments.add(text.as_str())
+            }
         };
         added.map_err(|error| ToolError::internal(error.to_string()))?;
     }

@@ -122,10 +122,12 @@ impl Statement {
                     }
                     self.edits.push((place, format!("({digits})")));
                 }
-                Param::Text(text) => match super::moment::literal(text)? {
-                    Some(literal) => self.edits.push((place, literal)),
-                    None => bound.push(param),
-                },
+                Param::Text(text) | Param::Date(text) | Param::Time(text) => {
+                    match super::moment::literal(text)? {
+                        Some(literal) => self.edits.push((place, literal)),
+                        None => bound.push(param),
+                    }
+                }
                 other => bound.push(other),
             }
         }

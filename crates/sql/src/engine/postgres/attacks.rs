@@ -147,7 +147,7 @@ impl Engines {
             password: Some(Secret::new(PASSWORD.to_owned())),
             tls: Tls { mode: TlsMode::Off, ..Tls::default() },
             connections: 1,
-            time: std::time::Duration::from_secs(60),
+            time: std::time::Duration::from_mins(1),
             rules,
             accept: Vec::new(),
             layers,

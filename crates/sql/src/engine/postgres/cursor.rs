@@ -172,7 +172,9 @@ pub(crate) fn bound(
             Param::Null => None,
             Param::Bool(value) => Some(value.to_string()),
             Param::Integer(value) => Some(value.to_string()),
-            Param::Number(text) | Param::Text(text) => Some(text.clone()),
+            Param::Number(text) | Param::Text(text) | Param::Date(text) | Param::Time(text) => {
+                Some(text.clone())
+            }
         });
     }
     query

@@ -58,7 +58,7 @@ fn engine() -> Postgres {
         password: Some(Secret::new(PASSWORD.to_owned())),
         tls: Tls { ca: Some(server().authority()), ..Tls::default() },
         connections: 2,
-        time: std::time::Duration::from_secs(60),
+        time: std::time::Duration::from_mins(1),
         rules: Rules::default(),
         accept: Vec::new(),
         layers: Layers::ALL,

@@ -64,7 +64,7 @@ fn setup(database: &str) -> Setup {
         password: Some(Secret::new(PASSWORD.to_owned())),
         tls: Tls { ca: Some(server().authority()), ..Tls::default() },
         connections: 3,
-        time: std::time::Duration::from_secs(60),
+        time: std::time::Duration::from_mins(1),
         rules: Rules::default(),
         accept: Vec::new(),
         layers: Layers::ALL,

@@ -114,7 +114,9 @@ fn bind(
             Param::Number(digits) => Value::Real(digits.parse().map_err(|_| {
                 ToolError::invalid(format!("The parameter {number} is no number."))
             })?),
-            Param::Text(text) => Value::Text(text.as_bytes()),
+            Param::Text(text) | Param::Date(text) | Param::Time(text) => {
+                Value::Text(text.as_bytes())
+            }
         };
         if let Err(failure) = statement.bind(place, value) {
             return Ok(Err(failure));

@@ -380,7 +380,7 @@ impl Estimate<'_> {
             "ParamRef" => match self.param(node)? {
                 Param::Integer(number) => Some(*number),
                 Param::Number(digits) | Param::Text(digits) => whole(digits),
-                Param::Null | Param::Bool(_) => Some(0),
+                Param::Null | Param::Bool(_) | Param::Date(_) | Param::Time(_) => Some(0),
             },
             "TypeCast" => self.number(node.get("arg")),
             "MinMaxExpr" => {
@@ -460,6 +460,7 @@ fn length(param: &Param) -> u64 {
     match param {
         Param::Text(text) | Param::Number(text) => u64::try_from(text.len()).unwrap_or(u64::MAX),
         Param::Null | Param::Bool(_) | Param::Integer(_) => 20,
+        Param::Date(_) | Param::Time(_) => 40,
     }
 }
 

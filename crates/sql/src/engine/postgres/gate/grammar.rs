@@ -47,6 +47,9 @@ const SHORT: usize = 4_000;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// The thread for what is long or deep; none until the first of it.
+static THREAD: OnceLock<Option<Sender<Job>>> = OnceLock::new();
+
 /// Runs `work`, which is about a text of `length` bytes, where the stack is deep.
 pub(super) async fn deeply<T: Send + 'static>(
     length: usize,
@@ -59,7 +62,6 @@ pub(super) async fn deeply<T: Send + 'static>(
             return done;
         }
     }
-    static THREAD: OnceLock<Option<Sender<Job>>> = OnceLock::new();
     let lost = || ToolError::internal("the thread of the grammar is gone");
     let thread = THREAD.get_or_init(start).as_ref().ok_or_else(lost)?;
     let (send, receive) = tokio::sync::oneshot::channel();

@@ -187,6 +187,8 @@ impl Source<'_> {
             }
             Param::Integer(_) => format!("({bound}::pg_catalog.int8)"),
             Param::Number(_) => format!("({bound}::pg_catalog.numeric)"),
+            Param::Date(_) => format!("({bound}::pg_catalog.date)"),
+            Param::Time(_) => format!("({bound}::pg_catalog.timestamptz)"),
         };
         Ok(Edit { start: placeholder.place, end, text })
     }

@@ -88,7 +88,9 @@ async fn answer(statement: &str, params: &[Param], rules: &Rules) -> Result<Stri
             Param::Null => None,
             Param::Bool(value) => Some(value.to_string()),
             Param::Integer(value) => Some(value.to_string()),
-            Param::Number(value) | Param::Text(value) => Some(value.clone()),
+            Param::Number(value) | Param::Text(value) | Param::Date(value) | Param::Time(value) => {
+                Some(value.clone())
+            }
         });
     }
     let (rows,): (String,) =
@@ -218,6 +220,16 @@ async fn parameters_have_the_types_of_their_values() {
         ("SELECT NOT $1 AS b", vec![Param::Bool(true)], r#"[{"b":false}]"#),
         ("SELECT $1 || $2 AS t", vec![text("a'b"), text("; --")], r#"[{"t":"a'b; --"}]"#),
         ("SELECT $1::date + 1 AS d", vec![text("2026-02-28")], r#"[{"d":"2026-03-01"}]"#),
+        (
+            "SELECT $1 - date '2026-02-01' AS d",
+            vec![Param::Date("2026-02-28".into())],
+            r#"[{"d":27}]"#,
+        ),
+        (
+            "SELECT $1 > timestamptz '2026-02-28 10:00+00' AS b",
+            vec![Param::Time("2026-02-28T11:30:00+01:00".into())],
+            r#"[{"b":true}]"#,
+        ),
         ("SELECT CAST($1 AS int) AS n", vec![text("7")], r#"[{"n":7}]"#),
         (
             "SELECT $2::int AS b, $1 AS a",
