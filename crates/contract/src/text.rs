@@ -40,15 +40,24 @@ fn defuse(text: &str) -> String {
 /// between two non-ASCII characters: emoji, Persian and Indic scripts need them), Unicode line
 /// and paragraph separators. A carriage return before a line feed is dropped.
 pub fn visible(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+    if doubtful(text) == text.len() {
         return text.into();
     }
     let mut out = String::with_capacity(text.len());
     let mut run = 0usize;
     let mut previous: Option<char> = None; // the last character that was kept as it is
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let next = chars.peek().copied();
+    let mut rest = text;
+    loop {
+        let (plain, tail) = rest.split_at(doubtful(rest));
+        if !plain.is_empty() {
+            close_run(&mut out, &mut run);
+            out.push_str(plain);
+            previous = plain.chars().next_back();
+        }
+        let mut chars = tail.chars();
+        let Some(c) = chars.next() else { break };
+        rest = chars.as_str();
+        let next = rest.chars().next();
         if c == '\r' && next == Some('\n') {
             continue;
         }
@@ -67,6 +76,28 @@ pub fn visible(text: &str) -> std::borrow::Cow<'_, str> {
     close_run(&mut out, &mut run);
     if out == text { text.into() } else { out.into() }
 }
+
+/// Where the first character begins that may be hidden; the text's length where there is none.
+fn doubtful(text: &str) -> usize {
+    let is_doubtful = |byte: &u8| DOUBTFUL[usize::from(*byte)];
+    text.as_bytes().iter().position(is_doubtful).unwrap_or(text.len())
+}
+
+/// The bytes of UTF-8 with which hidden characters begin; most scripts have none of them.
+static DOUBTFUL: [bool; 256] = {
+    let mut doubtful = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        doubtful[byte] = match byte {
+            0x09 | 0x0a => false,
+            0x00..0x20 | 0x7f => true,
+            0xc2 | 0xcd | 0xd8 | 0xe1 | 0xe2 | 0xe3 | 0xef | 0xf0 | 0xf3 => true,
+            _ => false,
+        };
+        byte += 1;
+    }
+    doubtful
+};
 
 /// How many characters of a hidden run are spelled out.
 const SHOWN: usize = 8;
@@ -132,6 +163,15 @@ mod tests {
         check(">\u{fe0f}\u{200d}é", ">[U+FE0F][U+200D]é");
         check("é\u{200d}\u{200d}é", "é[U+200D][U+200D]é");
         check("x\u{2028}y", "x[U+2028]y");
+    }
+
+    #[test]
+    fn no_hidden_character_is_overlooked() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let text = c.to_string();
+            assert!(!is_hidden(c) || doubtful(&text) == 0, "{c:?}");
+            assert_eq!(visible(&text) == text, !is_hidden(c), "{c:?}");
+        }
     }
 
     #[test]

@@ -333,6 +333,9 @@ impl Databases {
     /// that does not answer is asked before its first statement.
     pub(crate) async fn vet(&self) -> Result<(), StartError> {
         let vetted = self.iter().map(|database| async move {
+            if database.engine.is_vetted() {
+                return None;
+            }
             let asked = tokio::time::timeout(VET_WITHIN, database.vet()).await;
             match asked {
                 Ok(Ok(vetted)) => return database.refusal(&vetted),

@@ -217,6 +217,11 @@ pub(crate) trait Engine: Send + Sync {
     /// Asks the database what the credential may do. Fails where it cannot be reached.
     fn vet(&self) -> BoxFuture<'_, Result<Vetted, ToolError>>;
 
+    /// Whether a call has found the credential right a moment ago.
+    fn is_vetted(&self) -> bool {
+        false
+    }
+
     /// Runs one statement and hands its rows to `sink`; returns whether there are more.
     ///
     /// The statement is refused before anything runs where a layer says so, and for a credential

@@ -53,12 +53,13 @@ pub(crate) fn run(
         let stop = Stop::on_signals().context("signals cannot be caught")?;
         ready.pipeline.tend();
         tokio::spawn(reload.watch(ready.pipeline.clone(), hangup));
-        #[cfg(target_os = "linux")]
-        crate::pages::give_back();
         let vet = ready.vet();
         let mut vetting = tokio::spawn(async move {
             tokio::time::sleep(FIRST).await;
-            vet.await
+            let vetted = vet.await;
+            #[cfg(target_os = "linux")]
+            crate::pages::give_back();
+            vetted
         });
         let serving = async {
             match confined.network {

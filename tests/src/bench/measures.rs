@@ -167,10 +167,11 @@ fn exchange(session: &mut Session, line: &str, calls: usize) -> Result<(Vec<Dura
 /// Keeps this thread, and the processes it starts, on one processor while it lives: whether two
 /// processes that take turns meet on one or on two is chance, and worth several times what is
 /// measured.
-struct OnOneProcessor(CpuSet);
+pub(super) struct OnOneProcessor(CpuSet);
 
 impl OnOneProcessor {
-    fn begin() -> Result<Self> {
+    /// From now on.
+    pub(super) fn begin() -> Result<Self> {
         let before = sched_getaffinity(Pid::from_raw(0))?;
         let mut one = CpuSet::new();
         let first = (0..CpuSet::count()).find(|cpu| before.is_set(*cpu).unwrap_or(false));

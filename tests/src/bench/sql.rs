@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Effort;
 use super::http::{load, request};
-use super::measures::row;
+use super::measures::{OnOneProcessor, row};
 use super::numbers::{median, micros, percentile};
 use super::process::{Session, Subject, line, modern};
 use super::report::{Limit, Row};
@@ -26,8 +26,8 @@ const CALLERS: usize = 50;
 
 /// All figures of `suite sql`.
 pub(super) fn sql(effort: Effort) -> Result<Vec<Row>> {
+    let mut rows = calls(effort)?;
     let world = World::make()?;
-    let mut rows = calls(&world, effort)?;
     rows.extend(scan(&world, effort)?);
     rows.extend(schemas::schemas()?);
     rows.extend(callers(&world, effort)?);
@@ -42,8 +42,11 @@ fn query(database: &str, statement: &str, limit: u32) -> Value {
     modern("tools/call", json!({"name": "sql_query", "arguments": args}))
 }
 
-/// One value and a thousand rows, one call after the other, in turns with the floor.
-fn calls(world: &World, effort: Effort) -> Result<Vec<Row>> {
+/// One value and a thousand rows, one call after the other, in turns with the floor; everything
+/// on one processor, the databases, too.
+fn calls(effort: Effort) -> Result<Vec<Row>> {
+    let _one = OnOneProcessor::begin()?;
+    let world = &World::make()?;
     let mut rows = Vec::new();
     let mut session = Subject::sql(&world.folder).start()?;
     for engine in floor::ENGINES {
@@ -64,7 +67,7 @@ fn calls(world: &World, effort: Effort) -> Result<Vec<Row>> {
                     bare.push(median(&floor));
                 }
             }
-            let what = format!("{}, {what}: p50", engine.name());
+            let what = format!("{}, {what}, on one processor: p50", engine.name());
             rows.push(row(what, "µs", median(&ours), Some(median(&bare)), &[limit]));
         }
     }
@@ -138,7 +141,9 @@ fn start(world: &World, effort: Effort) -> Result<Vec<Row>> {
         let mut session = Subject::sql(&world.folder).start()?;
         session.exchange(&first)?;
         times.push(micros(began.elapsed()) / 1e3);
-        memories.push(session.process.memory()?);
+        // Its start is over when it has asked the databases what its credentials may do.
+        exchange(&mut session, &line(&query("postgres", "SELECT 1", 10)), 1)?;
+        memories.push(settled(&session)?);
         session.close()?;
     }
     let mut session = Subject::sql(&world.folder).start()?;
@@ -156,6 +161,17 @@ fn start(world: &World, effort: Effort) -> Result<Vec<Row>> {
         row("sql: memory after 100 answers of each engine", "MiB", used, None, &[]),
         row("sql: tools/list", "tokens", world::tokens(&tools), None, &[Limit::Most(900.0)]),
     ])
+}
+
+/// What a process holds once it does nothing any more: the least within two seconds.
+fn settled(session: &Session) -> Result<f64> {
+    let began = std::time::Instant::now();
+    let mut least = session.process.memory()?;
+    while began.elapsed() < std::time::Duration::from_secs(2) {
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+        least = least.min(session.process.memory()?);
+    }
+    Ok(least)
 }
 
 /// A thousand rows of ten columns, as they are shown and as JSON objects.

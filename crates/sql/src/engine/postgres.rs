@@ -296,6 +296,11 @@ impl Engine for Postgres {
         Box::pin(within(Instant::now() + PATIENCE, self.inspect()))
     }
 
+    fn is_vetted(&self) -> bool {
+        let vetted = self.vetted.try_lock();
+        vetted.is_ok_and(|last| last.is_some_and(|at| at.elapsed() < VETTED))
+    }
+
     fn run<'a>(
         &'a self,
         run: &'a Run<'a>,

@@ -22,6 +22,10 @@ pub(super) fn row(out: &mut String, cells: &[Cell<'_>], widest: usize) -> u64 {
             out.push(',');
         }
         if let Cell::Text { text, cut } = *cell {
+            if cut == 0 && text.len() <= widest && is_bare(text) {
+                out.push_str(text);
+                continue;
+            }
             let (text, is_cut) = shown(text, cut, widest);
             field(out, &text);
             marked += u64::from(is_cut);
@@ -29,6 +33,12 @@ pub(super) fn row(out: &mut String, cells: &[Cell<'_>], widest: usize) -> u64 {
     }
     out.push('\n');
     marked
+}
+
+/// Whether a value is written as it is: ASCII that is seen, and nothing that CSV quotes.
+fn is_bare(text: &str) -> bool {
+    let is_bare = |byte: u8| matches!(byte, b' '..=b'~') && byte != b',' && byte != b'"';
+    !text.is_empty() && text.bytes().fold(true, |all, byte| all & is_bare(byte))
 }
 
 /// Writes one value that is not NULL.

@@ -72,21 +72,21 @@ impl Floor {
         let connection = runtime.block_on(async {
             anyhow::Ok(match engine {
                 Engine::Postgres => {
-                    let url = postgres::shared().url(postgres::READER, "bench");
+                    let url = world.postgres.url(postgres::READER, "bench");
                     let options = url.parse::<PgConnectOptions>()?;
                     let options = options
                         .password(postgres::PASSWORD)
                         .ssl_mode(PgSslMode::VerifyFull)
-                        .ssl_root_cert(postgres::shared().authority());
+                        .ssl_root_cert(world.postgres.authority());
                     Connected::Postgres(options.connect().await?)
                 }
                 Engine::Mariadb => {
-                    let url = mariadb::shared().url(mariadb::READER, "bench");
+                    let url = world.mariadb.url(mariadb::READER, "bench");
                     let options = url.parse::<MySqlConnectOptions>()?;
                     let options = options
                         .password(mariadb::PASSWORD)
                         .ssl_mode(MySqlSslMode::VerifyIdentity)
-                        .ssl_ca(mariadb::shared().authority());
+                        .ssl_ca(world.mariadb.authority());
                     Connected::Mariadb(options.connect().await?)
                 }
                 Engine::Sqlite => {

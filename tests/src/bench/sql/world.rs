@@ -2,13 +2,14 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value};
-use servers::{mariadb, postgres};
+use servers::mariadb::{self, Mariadb};
+use servers::postgres::{self, Postgres};
 
 use crate::harness::Folder;
 
 /// A thousand rows of ten columns, the same in every dialect.
-pub(super) const THOUSAND: &str = "SELECT id, customer, city, product, quantity, price, discount, \
-    ordered, status, note FROM orders ORDER BY id LIMIT 1000";
+pub(super) const THOUSAND: &str = "SELECT id, customer, city, product, quantity, unit_price, discount, \
+    ordered_at, status, note FROM orders ORDER BY id LIMIT 1000";
 
 /// Rows of the table `numbers`: ten million when it is joined with `digits` four times over.
 const NUMBERS: u32 = 1_000;
@@ -17,29 +18,32 @@ const NUMBERS: u32 = 1_000;
 pub(super) struct World {
     /// servers.toml and the SQLite file.
     pub(super) folder: Folder,
+    pub(super) postgres: Postgres,
+    pub(super) mariadb: Mariadb,
 }
 
 impl World {
     /// Starts the servers and fills them.
     pub(super) fn make() -> Result<Self> {
         let data = data();
-        postgres::shared().database("bench", &data);
-        mariadb::shared().database("bench", &data);
+        let (postgres, mariadb) = (Postgres::start(), Mariadb::start());
+        postgres.database("bench", &data);
+        mariadb.database("bench", &data);
         let folder = super::servers(&format!(
             "[servers.sql.databases.postgres]\nurl = \"{}\"\npassword = {{ file = \"pg\" }}\n\
              tls = {{ ca = \"{}\" }}\n\
              [servers.sql.databases.mariadb]\nurl = \"{}\"\npassword = {{ file = \"my\" }}\n\
              tls = {{ ca = \"{}\" }}\n\
              [servers.sql.databases.sqlite]\nurl = \"sqlite:bench.db\"\n",
-            postgres::shared().url(postgres::READER, "bench"),
-            postgres::shared().authority().display(),
-            mariadb::shared().url(mariadb::READER, "bench"),
-            mariadb::shared().authority().display(),
+            postgres.url(postgres::READER, "bench"),
+            postgres.authority().display(),
+            mariadb.url(mariadb::READER, "bench"),
+            mariadb.authority().display(),
         ));
         folder.write("pg", postgres::PASSWORD);
         folder.write("my", mariadb::PASSWORD);
         super::floor::make_sqlite(&folder.path("bench.db"), &data)?;
-        Ok(Self { folder })
+        Ok(Self { folder, postgres, mariadb })
     }
 }
 
@@ -49,8 +53,8 @@ fn data() -> String {
     const STATES: [&str; 3] = ["open", "sent", "paid"];
     let mut sql = String::from(
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer VARCHAR(40) NOT NULL, \
-         city VARCHAR(20), product VARCHAR(40), quantity INTEGER, price DECIMAL(10,2), \
-         discount DOUBLE PRECISION, ordered DATE, status VARCHAR(10), note VARCHAR(80));\n\
+         city VARCHAR(20), product VARCHAR(40), quantity INTEGER, \
+         unit_price DECIMAL(10,2), discount DOUBLE PRECISION, ordered_at DATE, status VARCHAR(10), note VARCHAR(80));\n\
          CREATE TABLE numbers (n INTEGER PRIMARY KEY);\n",
     );
     let values: Vec<String> = (1..=1_000_usize)

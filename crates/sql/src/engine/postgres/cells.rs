@@ -151,7 +151,11 @@ pub(crate) struct Shown<'a> {
 impl<'a> Shown<'a> {
     /// At most `limit` bytes of a value.
     pub(crate) fn of(bytes: &'a [u8], limit: usize) -> Self {
-        let kept = bytes.get(..boundary(bytes, limit)).unwrap_or_default();
+        let kept = if bytes.len() <= limit {
+            bytes
+        } else {
+            bytes.get(..boundary(bytes, limit)).unwrap_or_default()
+        };
         let cut = (bytes.len() - kept.len()) as u64;
         match std::str::from_utf8(kept) {
             Ok(text) => Self { text: Cow::Borrowed(text), cut },
