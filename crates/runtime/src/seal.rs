@@ -183,7 +183,9 @@ mod tests {
         assert!(cursor.len() <= 44, "{cursor}");
         assert_eq!(sealer.open_cursor(&ann, &cursor, 999), Some(position));
         assert_eq!(sealer.open_cursor(&ann, &cursor, 1_000), None);
-        for other in [bond("bob", "t", &args), bond("ann", "u", &args), bond("ann", "t", &json!({}))] {
+        for other in
+            [bond("bob", "t", &args), bond("ann", "u", &args), bond("ann", "t", &json!({}))]
+        {
             assert_eq!(sealer.open_cursor(&other, &cursor, 999), None);
         }
         assert_eq!(Sealer::new([8; 32]).open_cursor(&ann, &cursor, 999), None);

@@ -141,9 +141,9 @@ fn start(world: &World, effort: Effort) -> Result<Vec<Row>> {
         let mut session = Subject::sql(&world.folder).start()?;
         session.exchange(&first)?;
         times.push(micros(began.elapsed()) / 1e3);
-        // Its start is over when it has asked the databases what its credentials may do.
-        exchange(&mut session, &line(&query("postgres", "SELECT 1", 10)), 1)?;
-        memories.push(settled(&session)?);
+        if memories.len() < effort.rounds.min(5) {
+            memories.push(settled(&session)?);
+        }
         session.close()?;
     }
     let mut session = Subject::sql(&world.folder).start()?;
