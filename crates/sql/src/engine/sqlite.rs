@@ -53,6 +53,9 @@ use raw::Stop;
 /// Most bytes of one statement.
 const LONGEST: usize = 100_000;
 
+/// How many rows are computed first, until their width is known.
+const FIRST: u64 = 128;
+
 /// A database of SQLite.
 pub(crate) struct Sqlite {
     pool: Arc<Pool>,
@@ -139,7 +142,7 @@ impl Sqlite {
         run: &Run<'_>,
         sink: &mut dyn Sink,
     ) -> Result<bool, ToolError> {
-        let appetite = Arc::new(AtomicU64::new(sink.appetite()));
+        let appetite = Arc::new(AtomicU64::new(sink.appetite().min(FIRST)));
         let (send, mut pieces) = mpsc::channel::<Piece>(1);
         let (pool, wanted) = (Arc::clone(&self.pool), Arc::clone(&appetite));
         let work = self.pool.begin(taken, run.deadline, move |connection| {

@@ -9,27 +9,16 @@ use super::super::numbers::{median, micros};
 use super::super::process::{Session, Subject, line, modern};
 use super::super::report::{Limit, Row};
 use super::world::tokens;
+use crate::harness::Folder;
 
 /// The overview and everything of 200 tables, and how fast 1,000 are described.
 pub(super) fn schemas() -> Result<Vec<Row>> {
-    let server = postgres::shared();
-    let mut toml = String::new();
-    for tables in [200, 1_000] {
-        let name = format!("schema{tables}");
-        server.database(&name, &sql(tables));
-        toml.push_str(&format!(
-            "[servers.sql.databases.{name}]\nurl = \"{}\"\npassword = {{ file = \"pg\" }}\n\
-             tls = {{ ca = \"{}\" }}\n",
-            server.url(postgres::READER, &name),
-            server.authority().display()
-        ));
-    }
-    let folder = super::servers(&toml);
-    folder.write("pg", postgres::PASSWORD);
+    let folder = described(200);
     let mut session = Subject::sql(&folder).start()?;
     let overview = all(&mut session, &json!({"database": "schema200"}))?;
     let whole = all(&mut session, &json!({"database": "schema200", "pattern": "*"}))?;
     session.close()?;
+    let folder = described(1_000);
     let mut times = Vec::new();
     for _ in 0..7 {
         // A fresh process: nothing is kept from the look before.
@@ -64,6 +53,21 @@ pub(super) fn schemas() -> Result<Vec<Row>> {
             &[Limit::Most(50.0)],
         ),
     ])
+}
+
+/// servers.toml of one database with so many tables.
+fn described(tables: usize) -> Folder {
+    let server = postgres::shared();
+    let name = format!("schema{tables}");
+    server.database(&name, &sql(tables));
+    let folder = super::servers(&format!(
+        "[servers.sql.databases.{name}]\nurl = \"{}\"\npassword = {{ file = \"pg\" }}\n\
+         tls = {{ ca = \"{}\" }}\n",
+        server.url(postgres::READER, &name),
+        server.authority().display()
+    ));
+    folder.write("pg", postgres::PASSWORD);
+    folder
 }
 
 fn ask(args: &Value) -> String {
