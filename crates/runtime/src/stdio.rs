@@ -73,7 +73,9 @@ async fn serve_lines<R>(adapter: Adapter, transport: Lines<R>) -> io::Result<()>
 where
     R: AsyncRead + Send + Unpin + 'static,
 {
-    let service = match adapter.serve(transport).await {
+    // What is in flight ends with the client.
+    let gone = transport.flight.gone.clone();
+    let service = match adapter.serve_with_ct(transport, gone).await {
         Ok(service) => service,
         // The input ended before the first request: nothing was asked.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
