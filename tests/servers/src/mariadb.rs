@@ -135,6 +135,14 @@ impl Mariadb {
         while !stat().is_empty() && !stat().contains(") Z ") {
             std::thread::yield_now();
         }
+        // Its other threads may end a little later, and until then its sockets are open.
+        let is_open = || {
+            std::os::unix::net::UnixStream::connect(self.socket()).is_ok()
+                || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        };
+        while is_open() {
+            std::thread::yield_now();
+        }
     }
 
     /// Starts it again, on the same port.
