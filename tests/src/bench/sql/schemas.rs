@@ -60,6 +60,8 @@ fn described(tables: usize) -> Folder {
     let server = postgres::shared();
     let name = format!("schema{tables}");
     server.database(&name, &sql(tables));
+    // As a database is some minutes later: else the server tidies up while it is measured.
+    server.psql(&name, "VACUUM ANALYZE");
     let folder = super::servers(&format!(
         "[servers.sql.databases.{name}]\nurl = \"{}\"\npassword = {{ file = \"pg\" }}\n\
          tls = {{ ca = \"{}\" }}\n",
