@@ -7,9 +7,9 @@ use contract::{Kind, Secret};
 use futures_util::future::join_all;
 use servers::mariadb::{Mariadb, PASSWORD, READER, shared};
 
-use super::world::{Ask, Kept, error, rows, setup, value};
+use super::world::{Ask, error, rows, setup, value};
 use crate::engine::mysql::Mysql;
-use crate::engine::{Engine as _, Rules, Run, Setup};
+use crate::engine::{Rules, Setup};
 use crate::settings::{Tls, TlsMode};
 
 /// What the reader's connections do, as root sees it.
@@ -227,50 +227,4 @@ async fn a_wrong_password_is_told_without_details() {
     let refused = error(&Mysql::new(setup).expect("an engine"), "SELECT 1").await;
     assert_eq!(refused.kind, Kind::Unavailable);
     assert!(!refused.message.contains("wrong") && !refused.message.contains(PASSWORD), "{refused}");
-}
-
-/// Not a test of a promise but a measurement, by hand: `cargo test -p sql mysql_takes -- --ignored
-/// --nocapture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn mysql_takes() {
-    use sqlx::ConnectOptions as _;
-    let server = with_any();
-    let setup = setup(server, READER, "");
-    let options: sqlx::mysql::MySqlConnectOptions = setup.urls[0].parse().expect("an address");
-    let mut link = options
-        .password(PASSWORD)
-        .ssl_mode(sqlx::mysql::MySqlSslMode::Disabled)
-        .connect()
-        .await
-        .expect("a connection");
-    let engine = Mysql::new(setup).expect("an engine");
-    for (text, times) in
-        [("SELECT 1", 2_000), ("SELECT seq, seq * 2, 'x' FROM any.seq_1_to_1000", 300)]
-    {
-        let mut bare = Vec::new();
-        let mut ours = Vec::new();
-        for _ in 0..times {
-            let began = Instant::now();
-            sqlx::raw_sql("START TRANSACTION READ ONLY").execute(&mut link).await.expect("begun");
-            let _ = sqlx::query(text).fetch_all(&mut link).await.expect("rows");
-            sqlx::raw_sql("ROLLBACK").execute(&mut link).await.expect("ended");
-            bare.push(began.elapsed());
-            let began = Instant::now();
-            let run = Run {
-                statement: text,
-                params: &[],
-                session: &[],
-                skip: 0,
-                cell: 2_000,
-                deadline: began + Duration::from_secs(5),
-            };
-            let mut kept = Kept { most: 1_000, ..Kept::default() };
-            engine.run(&run, &mut kept).await.expect("rows");
-            ours.push(began.elapsed());
-        }
-        bare.sort();
-        ours.sort();
-        println!("{text}: bare {:?}, ours {:?}", bare[times / 2], ours[times / 2]);
-    }
 }
