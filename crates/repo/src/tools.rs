@@ -1,0 +1,1 @@
+//! The tools: one file each, from its contract to its answer.
