@@ -184,7 +184,7 @@ impl Tool for Echo {
     type Out = Text;
     const CONTRACT: Contract = reads("test_echo", "Echo", "Says what it is told.");
 
-    fn target(_: &EchoArgs) -> Target {
+    fn target(_: &Fixture, _: &EchoArgs) -> Target {
         Target::one("nothing", "echo")
     }
 

@@ -233,8 +233,9 @@ pub trait Tool: Send + Sync + 'static {
     /// Every decision about the tool.
     const CONTRACT: Contract;
 
-    /// The system and object the call touches. Policy and audit both use it.
-    fn target(args: &Self::Args) -> Target;
+    /// The system and object the call touches. Policy and audit both use it; a server with one
+    /// object knows which a call means that names none.
+    fn target(server: &Self::Server, args: &Self::Args) -> Target;
 
     /// What a person is shown who is asked to approve the call: everything that would leave, as
     /// it would leave, made from the arguments and never from the model's prose. `None` shows

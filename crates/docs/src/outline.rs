@@ -53,7 +53,7 @@ impl Tool for Outline {
     type Out = Text;
     const CONTRACT: Contract = CONTRACT;
 
-    fn target(args: &Args) -> Target {
+    fn target(_: &Docs, args: &Args) -> Target {
         Target::named_or_every("collection", args.collection.as_deref())
     }
 

@@ -65,7 +65,7 @@ impl Tool for Read {
     type Out = Text;
     const CONTRACT: Contract = CONTRACT;
 
-    fn target(args: &Args) -> Target {
+    fn target(_: &Docs, args: &Args) -> Target {
         Target::one("collection", args.collection.clone())
     }
 

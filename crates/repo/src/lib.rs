@@ -82,25 +82,31 @@ impl Server for Repo {
             return Vec::new();
         }
         let fitting = self.repositories.keys().filter(|id| id.starts_with(prefix));
-        fitting.map(|id| target(id)).collect()
+        fitting.map(|id| named(id)).collect()
     }
 }
 
-/// A repository as policy and audit name it.
-pub(crate) fn target(repository: &str) -> Target {
-    Target::one("repository", repository)
-}
-
 impl Repo {
+    /// What a call touches: the repository it names, or the only one there is.
+    pub(crate) fn target(&self, id: Option<&str>) -> Target {
+        Target::named_or_every("repository", id.or_else(|| self.only()))
+    }
+
+    /// The id of the only repository, where there is one.
+    fn only(&self) -> Option<&str> {
+        let mut ids = self.repositories.keys();
+        let first = ids.next()?;
+        ids.next().is_none().then_some(first)
+    }
+
     /// Works on one repository, on a thread that may block.
     pub(crate) async fn view<T: Send + 'static>(
         &self,
         ctx: &Ctx,
-        id: &str,
+        id: Option<&str>,
         work: impl FnOnce(&mut View) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
-        let found = self.repositories.get(id).filter(|_| ctx.permits(&target(id)));
-        let repository = Arc::clone(found.ok_or_else(|| self.unknown(ctx, id))?);
+        let repository = self.repository(ctx, id)?;
         let ctx = ctx.clone();
         let work = move || {
             let mut view = View::new(Arc::clone(&repository), ctx)?;
@@ -108,16 +114,39 @@ impl Repo {
             repository.rest(view.reader);
             done
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .unwrap_or_else(|error| Err(ToolError::internal(error)))
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(ToolError::internal(error)))
     }
 
-    fn unknown(&self, ctx: &Ctx, id: &str) -> ToolError {
-        let known = self.repositories.keys().filter(|id| ctx.permits(&target(id)));
-        let known: Vec<&str> = known.take(20).map(String::as_str).collect();
-        let shown: String = id.chars().take(40).collect();
-        let advice = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        ToolError::not_found(format!("repository `{shown}` is unknown; there is: {advice}."))
+    /// The repository of a call.
+    fn repository(&self, ctx: &Ctx, id: Option<&str>) -> Result<Arc<Repository>, ToolError> {
+        let permitted: Vec<&String> =
+            self.repositories.keys().filter(|id| ctx.permits(&named(id))).collect();
+        let id = match (id, permitted.as_slice()) {
+            (Some(id), _) => id,
+            (None, [only]) => only.as_str(),
+            (None, _) => return Err(ToolError::invalid(format!("repo: name one of {}.", listed(&permitted)))),
+        };
+        let found = self.repositories.get(id).filter(|_| ctx.permits(&named(id)));
+        found.cloned().ok_or_else(|| {
+            let shown: String = id.chars().take(40).collect();
+            let there = listed(&permitted);
+            ToolError::not_found(format!("repository `{shown}` is unknown; there is {there}."))
+        })
     }
+}
+
+/// A repository as policy and audit name it.
+pub(crate) fn named(repository: &str) -> Target {
+    Target::one("repository", repository)
+}
+
+/// The first twenty of some ids, for a message.
+fn listed(ids: &[&String]) -> String {
+    if ids.is_empty() {
+        return "none".to_owned();
+    }
+    let shown: Vec<&str> = ids.iter().take(20).map(|id| id.as_str()).collect();
+    let more = if ids.len() > shown.len() { " and others" } else { "" };
+    format!("{}{more}", shown.join(", "))
 }

@@ -48,7 +48,7 @@ impl<T: Tool> Erased for Typed<T> {
     fn prepare(&self, args: Map<String, Value>) -> Result<Prepared, ToolError> {
         let args: T::Args = serde_json::from_value(Value::Object(args))
             .map_err(|error| ToolError::invalid(error.to_string()))?;
-        let target = T::target(&args);
+        let target = T::target(&self.server, &args);
         let work = TypedWork::<T> { server: Arc::clone(&self.server), args };
         Ok(Prepared { target, work: Box::new(work) })
     }

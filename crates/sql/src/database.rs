@@ -303,6 +303,15 @@ impl Databases {
         self.iter().filter(|database| ctx.permits(&database.target()))
     }
 
+    /// What a call touches: the database it names, or the only one there is.
+    pub(crate) fn target(&self, name: Option<&str>) -> Target {
+        let only = match self.0.as_slice() {
+            [only] => Some(only.id.as_str()),
+            _ => None,
+        };
+        Target::named_or_every(TARGET, name.or(only))
+    }
+
     /// The database of a call: the named one, or the only one there is.
     pub(crate) fn named(&self, ctx: &Ctx, name: Option<&str>) -> Result<&Database, ToolError> {
         let found = match (name, self.0.as_slice()) {

@@ -66,8 +66,8 @@ impl Tool for Profile {
     type Out = Table;
     const CONTRACT: Contract = CONTRACT;
 
-    fn target(args: &Args) -> Target {
-        Target::named_or_every(TARGET, args.database.as_deref())
+    fn target(server: &Sql, args: &Args) -> Target {
+        server.databases.target(args.database.as_deref())
     }
 
     async fn call(server: &Sql, ctx: &Ctx, args: Args) -> Result<Table, ToolError> {

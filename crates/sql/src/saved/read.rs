@@ -68,7 +68,7 @@ impl Tool for Read {
     type Out = Text;
     const CONTRACT: Contract = CONTRACT;
 
-    fn target(args: &Args) -> Target {
+    fn target(_: &Sql, args: &Args) -> Target {
         let database = Address::parse(&args.uri).map(|address| address.database);
         Target::named_or_every(TARGET, database.as_deref())
     }

@@ -102,13 +102,16 @@ async fn results_are_private_and_end_with_their_time() {
 
 #[tokio::test]
 async fn policy_is_asked_about_the_database() {
+    let (_folder, sql, _) = saved(&Fake::default(), "csv").await;
     let target = |uri: &str| {
         let args: Args = serde_json::from_value(json!({ "uri": uri })).expect("arguments");
-        Read::target(&args)
+        Read::target(&sql, &args)
     };
     let uri = "sql://sales/results/0123456789abcdef0123.csv";
     assert_eq!(target(uri), Target::one("database", "sales"));
     assert_eq!(target("sql://sales/results/x"), Target::every("database"));
+    let unnamed = serde_json::from_value(json!({ "statement": "SELECT 1" })).expect("arguments");
+    assert_eq!(Query::target(&sql, &unnamed), Target::one("database", "sales"));
 }
 
 #[tokio::test]
