@@ -28,6 +28,8 @@ mod search;
 mod tools;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod testing;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,79 @@
+//! The judge: git's own command line, away from the configuration of the machine.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Runs git in one repository.
+#[derive(Clone, Debug)]
+pub(super) struct Git {
+    folder: PathBuf,
+}
+
+impl Git {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        command.current_dir(&self.folder).args(words);
+        // What git makes of replaced objects, grafts and mailmaps is a matter of configuration.
+        for (name, value) in [
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_CONFIG_SYSTEM", "/dev/null"),
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", "safe.directory"),
+            ("GIT_CONFIG_VALUE_0", "*"),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("TZ", "UTC"),
+            ("LC_ALL", "C.UTF-8"),
+        ] {
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// What git prints, and its exit code.
+    pub(super) fn ask(&self, words: &[&str]) -> (Vec<u8>, i32) {
+        let mut command = self.command(words);
+        command.stdin(Stdio::null());
+        let output = command.output().expect("git; install it with `apt-get install git`");
+        (output.stdout, output.status.code().unwrap_or(-1))
+    }
+
+    /// What git prints; it must succeed.
+    pub(super) fn bytes(&self, words: &[&str]) -> Vec<u8> {
+        let mut command = self.command(words);
+        let output = command.stdin(Stdio::null()).output().expect("git");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "git {}: {complaint}", words.join(" "));
+        output.stdout
+    }
+
+    /// What git prints, as text.
+    pub(super) fn text(&self, words: &[&str]) -> String {
+        String::from_utf8_lossy(&self.bytes(words)).into_owned()
+    }
+
+    /// The lines that git prints.
+    pub(super) fn lines(&self, words: &[&str]) -> Vec<String> {
+        self.text(words).lines().map(str::to_owned).collect()
+    }
+
+    /// Gives git its input; what it prints.
+    pub(super) fn feed(&self, words: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut command = self.command(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().expect("git");
+        let mut pipe = child.stdin.take().expect("its input");
+        std::thread::scope(|scope| {
+            // Both pipes at once, or one would fill while the other waits.
+            scope.spawn(move || pipe.write_all(input).expect("git reads"));
+            let output = child.wait_with_output().expect("git ends");
+            assert!(output.status.success(), "git {}", words.join(" "));
+            output.stdout
+        })
+    }
+}
