@@ -5,6 +5,7 @@
 //! them, and from the commit otherwise.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use gix_hash::{ObjectId, oid};
 use gix_hashtable::HashMap;
@@ -56,7 +57,7 @@ impl Commits {
         let info = layout.objects().join("info");
         let graph = gix_commitgraph::at(&info, layout.hash, Some(1 << 30)).ok();
         let graph = graph.filter(|_| shallow.is_empty());
-        let filters = graph.as_ref().and_then(Filters::open);
+        let filters = graph.as_ref().and_then(|_| Filters::open(&files(&info)));
         Self { numbers: HashMap::default(), facts: Vec::new(), graph, filters, shallow }
     }
 
@@ -115,6 +116,16 @@ impl Commits {
             parents: parents.collect::<Option<_>>()?,
         })
     }
+}
+
+/// The files of a commit-graph, in the order of positions: one file, or else a chain.
+fn files(info: &Path) -> Vec<PathBuf> {
+    let (one, folder) = (info.join("commit-graph"), info.join("commit-graphs"));
+    if one.exists() {
+        return vec![one];
+    }
+    let chain = std::fs::read_to_string(folder.join("commit-graph-chain")).unwrap_or_default();
+    chain.lines().map(|id| folder.join(format!("graph-{id}.graph"))).collect()
 }
 
 struct Read {

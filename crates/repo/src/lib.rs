@@ -17,11 +17,19 @@ mod repository;
 mod view;
 
 mod bloom;
+mod commit;
 mod commits;
+mod date;
+mod diff;
+mod history;
+mod patch;
 mod path;
+mod plain;
 mod reader;
 mod revision;
 mod tree;
+mod work;
+mod xdiff;
 
 mod answer;
 mod search;
@@ -75,7 +83,9 @@ impl Server for Repo {
     }
 
     fn tools<R: Registry<Self>>(&self, registry: &mut R) {
-        let _ = registry;
+        registry.add::<tools::log::Log>();
+        registry.add::<tools::show::Show>();
+        registry.add::<tools::diff::Diff>();
     }
 
     /// The repositories whose ids begin so.
@@ -127,7 +137,12 @@ impl Repo {
         let id = match (id, permitted.as_slice()) {
             (Some(id), _) => id,
             (None, [only]) => only.as_str(),
-            (None, _) => return Err(ToolError::invalid(format!("repo: name one of {}.", listed(&permitted)))),
+            (None, _) => {
+                return Err(ToolError::invalid(format!(
+                    "repo: name one of {}.",
+                    listed(&permitted)
+                )));
+            }
         };
         let found = self.repositories.get(id).filter(|_| ctx.permits(&named(id)));
         found.cloned().ok_or_else(|| {

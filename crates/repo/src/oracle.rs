@@ -8,10 +8,13 @@
 //! Where an answer differs from git's by intent, the check says so beside a sentence of git's
 //! documentation.
 
+mod ancestry;
+mod changes;
 mod generator;
 mod git;
 mod random;
 mod revisions;
+mod walks;
 mod words;
 
 use std::collections::BTreeMap;
@@ -188,7 +191,7 @@ impl Case {
                 }
             )*};
         }
-        ask!(revisions);
+        ask!(revisions, ancestry, walks, changes);
         let mut differences = Vec::new();
         for (check, tally) in &self.tally {
             let count = tally.differences.len();

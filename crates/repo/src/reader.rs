@@ -13,6 +13,7 @@ use gix_hash::{ObjectId, oid};
 use gix_object::{Find as _, FindHeader as _, Kind};
 
 use crate::commits::Commits;
+use crate::history::Reached;
 use crate::repository::Layout;
 
 /// The largest tree, commit or tag that is read, in bytes.
@@ -28,6 +29,8 @@ pub(crate) struct Reader {
     pub(crate) refs: gix_ref::file::Store,
     /// What is known of commits.
     pub(crate) commits: Commits,
+    /// Which commits the refs that may be seen reach.
+    pub(crate) reached: Option<Reached>,
     objects: gix_odb::Handle,
     hash: gix_hash::Kind,
     buffer: Vec<u8>,
@@ -94,7 +97,7 @@ impl Reader {
         let shallow = shallow(&layout.common_dir.join("shallow"));
         let commits = Commits::open(layout, shallow);
         let (hash, buffer) = (layout.hash, Vec::new());
-        Ok(Self { refs, commits, objects, hash, buffer, stamp })
+        Ok(Self { refs, commits, reached: None, objects, hash, buffer, stamp })
     }
 
     /// Whether the files that say what the repository consists of are as they were.
@@ -176,6 +179,14 @@ impl Reader {
             Some(Ok(id)) => vec![id],
             Some(Err(())) => candidates.into_iter().collect(),
         })
+    }
+
+    /// The objects for another thread, without a cache: of files that are read once, bases of
+    /// deltas are seldom used twice.
+    pub(crate) fn objects(&self) -> gix_odb::Handle {
+        let mut objects = self.objects.clone();
+        objects.unset_pack_cache();
+        objects
     }
 
     /// Whether an object is there.

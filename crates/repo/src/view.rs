@@ -86,12 +86,6 @@ impl View {
         runtime.block_on(self.ctx.progress(done, total, what.to_owned()));
     }
 
-    /// Whether the refs that may be seen reach a commit.
-    pub(crate) fn is_reached(&mut self, id: ObjectId) -> Result<bool, ToolError> {
-        let _ = id;
-        Ok(!self.repository.visible.hides_refs())
-    }
-
     /// Whether a file may be seen.
     pub(crate) fn shows(&self, path: &BStr) -> bool {
         self.repository.visible.shows(path)

@@ -1,0 +1,158 @@
+//! What changed between two trees.
+
+mod rename;
+
+use std::cmp::Ordering;
+
+use bstr::{BStr, BString, ByteSlice as _};
+use contract::ToolError;
+use gix_hash::{ObjectId, oid};
+
+use crate::path;
+use crate::tree::{Entry, Mode};
+use crate::view::View;
+
+/// One change. Paths are of the new side, but of a deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The path.
+    pub(crate) path: BString,
+    /// What was there.
+    pub(crate) old: Option<Entry>,
+    /// What is there now.
+    pub(crate) new: Option<Entry>,
+    /// Where it was before, and how much of it is the same, in percent.
+    pub(crate) renamed: Option<(BString, u8)>,
+}
+
+impl Change {
+    /// The letter git has for it.
+    pub(crate) fn letter(&self) -> char {
+        let class = |entry: &Entry| (entry.mode == Mode::Link, entry.mode == Mode::Submodule);
+        match (&self.old, &self.new) {
+            _ if self.renamed.is_some() => 'R',
+            (None, _) => 'A',
+            (_, None) => 'D',
+            (Some(old), Some(new)) if class(old) != class(new) => 'T',
+            _ => 'M',
+        }
+    }
+
+    /// The path on the old side.
+    pub(crate) fn old_path(&self) -> &BStr {
+        self.renamed.as_ref().map_or(self.path.as_bstr(), |(old, _)| old.as_bstr())
+    }
+}
+
+/// What changed, as far as it may be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// The changes by path.
+    pub(crate) all: Vec<Change>,
+    /// How many more there are at paths that are hidden.
+    pub(crate) hidden: usize,
+}
+
+impl View {
+    /// What changed from one tree, or from nothing, to another, with renames as `git diff -M` finds
+    /// them.
+    pub(crate) fn changes(&mut self, old: Option<&oid>, new: &oid) -> Result<Changes, ToolError> {
+        let mut changes = self.plain_changes(old, Some(new))?;
+        self.detect_renames(&mut changes.all)?;
+        Ok(changes)
+    }
+
+    /// What changed, without renames.
+    pub(crate) fn plain_changes(
+        &mut self,
+        old: Option<&oid>,
+        new: Option<&oid>,
+    ) -> Result<Changes, ToolError> {
+        let mut changes = Changes::default();
+        self.compare(&mut changes, BStr::new(""), old, new)?;
+        Ok(changes)
+    }
+
+    fn compare(
+        &mut self,
+        changes: &mut Changes,
+        folder: &BStr,
+        old: Option<&oid>,
+        new: Option<&oid>,
+    ) -> Result<(), ToolError> {
+        if old == new {
+            return Ok(());
+        }
+        let mut olds = self.entries_of(old)?.into_iter().peekable();
+        let mut news = self.entries_of(new)?.into_iter().peekable();
+        loop {
+            let order = match (olds.peek(), news.peek()) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(old), Some(new)) => order(old, new),
+            };
+            let old = if order.is_le() { olds.next() } else { None };
+            let new = if order.is_ge() { news.next() } else { None };
+            let name = old.as_ref().or(new.as_ref()).map(|(name, _)| name.clone());
+            let path = path::join(folder, name.unwrap_or_default().as_bstr());
+            let entry = |side: Option<(BString, Entry)>| side.map(|(_, entry)| entry);
+            self.change(changes, path, entry(old), entry(new))?;
+        }
+    }
+
+    fn change(
+        &mut self,
+        changes: &mut Changes,
+        path: BString,
+        old: Option<Entry>,
+        new: Option<Entry>,
+    ) -> Result<(), ToolError> {
+        if old == new {
+            return Ok(());
+        }
+        self.visit()?;
+        let split = |entry: Option<Entry>| match entry {
+            Some(Entry { mode: Mode::Tree, id }) => (Some(id), None),
+            other => (None, other),
+        };
+        let ((old_tree, old), (new_tree, new)) = (split(old), split(new));
+        if old.is_some() || new.is_some() {
+            if self.shows(path.as_bstr()) {
+                changes.all.push(Change { path: path.clone(), old, new, renamed: None });
+            } else {
+                changes.hidden += 1;
+            }
+        }
+        if old_tree.is_some() || new_tree.is_some() {
+            let old: Option<&ObjectId> = old_tree.as_ref();
+            let new: Option<&ObjectId> = new_tree.as_ref();
+            self.compare(changes, path.as_bstr(), old.map(|id| &**id), new.map(|id| &**id))?;
+        }
+        Ok(())
+    }
+
+    fn entries_of(&mut self, tree: Option<&oid>) -> Result<Vec<(BString, Entry)>, ToolError> {
+        tree.map_or(Ok(Vec::new()), |tree| self.reader.entries(tree))
+    }
+
+    /// Where a file that is new in a tree was before.
+    pub(crate) fn renamed_from(
+        &mut self,
+        old: &oid,
+        new: &oid,
+        path: &BStr,
+    ) -> Result<Option<BString>, ToolError> {
+        let changes = self.changes(Some(old), new)?;
+        let found = changes.all.into_iter().find(|change| change.path == path);
+        Ok(found.and_then(|change| change.renamed).map(|(old, _)| old))
+    }
+}
+
+/// The order of a tree: a folder's name counts as if it ended in a slash.
+fn order(left: &(BString, Entry), right: &(BString, Entry)) -> Ordering {
+    let end = |(_, entry): &(BString, Entry)| (entry.mode == Mode::Tree).then_some(b'/');
+    let bytes = |side: &'_ (BString, Entry)| (end(side), side.0.clone());
+    let ((left_end, left), (right_end, right)) = (bytes(left), bytes(right));
+    left.iter().copied().chain(left_end).cmp(right.iter().copied().chain(right_end))
+}
