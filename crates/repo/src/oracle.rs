@@ -12,13 +12,16 @@ mod ancestry;
 mod changes;
 mod generator;
 mod git;
+mod log;
 mod random;
 mod revisions;
+mod stat;
 mod walks;
 mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bstr::{BStr, BString, ByteSlice as _};
 use contract::{Output as _, Part, Size, Tool, ToolError};
@@ -49,6 +52,7 @@ struct Case {
 /// How often an answer was git's.
 #[derive(Default)]
 struct Tally {
+    took: Duration,
     same: usize,
     differences: Vec<String>,
 }
@@ -128,31 +132,33 @@ impl Case {
         Ok(answer)
     }
 
-    /// What a tool answers on all pages, at most so many.
-    async fn pages<T: Tool<Server = Repo>>(
-        &self,
-        args: &Value,
-        most: usize,
-    ) -> Result<Vec<Answer>, ToolError> {
-        let mut args = args.clone();
-        let mut pages = Vec::new();
-        loop {
-            let page = self.call::<T>(&args).await?;
-            let next = page.words.split_once("next: cursor=").map(|(_, next)| next.to_owned());
-            pages.push(page);
-            match next {
-                Some(cursor) if pages.len() < most => args["cursor"] = json!(cursor),
-                _ => return Ok(pages),
-            }
-        }
-    }
-
     /// Works on a view of the repository.
     async fn view<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut View) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
         self.repo.view(&Caller::default().ctx(Size::CAP), Some("r"), work).await
+    }
+
+    /// The parents of a commit.
+    fn parents(&self, commit: &str) -> Vec<String> {
+        let words = ["rev-list", "--no-walk", "--parents", commit];
+        let line = self.git.text(&words);
+        line.split_whitespace().skip(1).map(str::to_owned).collect()
+    }
+
+    /// The size of a blob; 0 for none.
+    fn size(&self, id: &str) -> String {
+        let size = self.git.ask(&["cat-file", "-s", id]);
+        if size.1 == 0 { String::from_utf8_lossy(&size.0).trim().to_owned() } else { "0".to_owned() }
+    }
+
+    /// The name of the tree without entries.
+    fn empty_tree(&self) -> &'static str {
+        match self.commits[0].len() {
+            64 => "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+            _ => "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+        }
     }
 
     /// Notes whether an answer is git's.
@@ -187,19 +193,63 @@ impl Case {
             ($($name:ident),*) => {$(
                 self.check = stringify!($name);
                 if is_wanted(self.check) {
+                    let began = Instant::now();
                     $name::check(&mut self).await;
+                    self.tally.entry(stringify!($name)).or_default().took = began.elapsed();
                 }
             )*};
         }
-        ask!(revisions, ancestry, walks, changes);
+        ask!(revisions, ancestry, walks, changes, log);
         let mut differences = Vec::new();
         for (check, tally) in &self.tally {
             let count = tally.differences.len();
-            println!("{}: {check}: {} of {} agree", self.name, tally.same, tally.same + count);
+            let (same, all, took) = (tally.same, tally.same + count, tally.took);
+            println!("{}: {check}: {same} of {all} agree, {took:.1?}", self.name);
             let shown = tally.differences.iter().take(4).map(|one| format!("{check}: {one}"));
             differences.extend(shown);
         }
         assert!(differences.is_empty(), "{}:\n{}", self.name, differences.join("\n"));
+    }
+}
+
+/// What a tool answered on some pages.
+struct Pages {
+    lines: Vec<String>,
+    /// Whether there are no more.
+    is_whole: bool,
+    /// The last trailer.
+    words: String,
+}
+
+impl Pages {
+    /// Asks for the first pages; an error is a line.
+    async fn of<T: Tool<Server = Repo>>(case: &Case, args: &Value, most: usize) -> Self {
+        let mut args = args.clone();
+        let mut pages = Self { lines: Vec::new(), is_whole: true, words: String::new() };
+        for _ in 0..most {
+            let page = match case.call::<T>(&args).await {
+                Ok(page) => page,
+                Err(error) => Answer { content: error.text(), words: String::new() },
+            };
+            let content = page.content.strip_suffix('\n').unwrap_or(&page.content);
+            if !page.content.is_empty() {
+                pages.lines.extend(content.split('\n').map(str::to_owned));
+            }
+            let next = page.words.split_once("next: cursor=").map(|(_, next)| next.to_owned());
+            pages.is_whole = next.is_none() && !page.words.contains("; cut");
+            pages.words = page.words;
+            match next {
+                Some(cursor) => args["cursor"] = json!(cursor),
+                None => break,
+            }
+        }
+        pages
+    }
+
+    /// Compares the lines with git's: with the first of them, where there are more pages.
+    fn compare(&self, case: &mut Case, gits: &[String], what: impl FnOnce() -> String) {
+        let end = if self.is_whole { gits.len() } else { self.lines.len().min(gits.len()) };
+        case.compare(&self.lines, &gits[..end].to_vec(), what);
     }
 }
 
@@ -237,6 +287,9 @@ fn around(path: &Path) -> World {
 async fn generated_histories_are_read_as_git_reads_them() {
     for seed in 1..=4 {
         let world = generator::generated(seed, 160);
+        if seed % 2 == 0 {
+            world.git("commit-graph write --reachable --changed-paths");
+        }
         Case::of(&format!("generated {seed}"), world, 12).await.judge().await;
     }
 }
@@ -244,6 +297,7 @@ async fn generated_histories_are_read_as_git_reads_them() {
 #[tokio::test]
 async fn a_long_history_is_read_as_git_reads_it() {
     let world = generator::large(50_500);
+    world.git("commit-graph write --reachable --changed-paths");
     Case::of("long", world, 3).await.judge().await;
 }
 

@@ -1,70 +1,142 @@
-//! What changed between two trees: `git diff --raw -M`.
+//! `repo_diff` and `repo_show` against `git diff-tree -M`: letters, counts, hunks.
 
-use bstr::BString;
-use bstr::ByteSlice as _;
+use bstr::{BString, ByteSlice as _};
+use serde_json::json;
 
-use super::Case;
-use crate::diff::Change;
-use crate::path::shown;
+use super::stat::{self, Change};
+use super::{Case, Pages, named};
+use crate::commit::clip;
+use crate::plain::plain;
+use crate::tools::diff::Diff;
+use crate::tools::show::Show;
+
+/// The most pages of an answer that are read.
+const PAGES: usize = 40;
 
 pub(super) async fn check(case: &mut Case) {
-    for _ in 0..case.rounds * 4 {
+    for _ in 0..case.rounds * 2 {
         let (old, new) = pair(case);
-        let gits =
-            of_git(&case.git.bytes(&["diff-tree", "-r", "-M", "-z", "--full-index", &old, &new]));
-        let (from, to) = (old.clone(), new.clone());
-        let ours = case.view(move |view| {
-            let (from, to) = (view.resolve(Some(&from))?, view.resolve(Some(&to))?);
-            let (from, to) = (view.commit(&from.id)?.tree, view.commit(&to.id)?.tree);
-            view.changes(Some(&from), &to)
-        });
-        let ours: Vec<String> = match ours.await {
-            Ok(changes) => changes.all.iter().map(line).collect(),
-            Err(error) => vec![error.text()],
-        };
-        case.compare(&ours, &gits, || format!("diff-tree -r -M {old} {new}"));
+        let all = stat::changes(case, Some(&old), &new);
+        stats(case, &old, &new, &all).await;
+        hunks(case, &old, &new, &all).await;
+        show(case, &new).await;
     }
 }
 
 /// Two commits: a commit and its parent, or any.
-pub(super) fn pair(case: &mut Case) -> (String, String) {
+fn pair(case: &mut Case) -> (String, String) {
     let new = case.commit();
-    let parent = case.git.ask(&["rev-parse", "--verify", "--quiet", &format!("{new}^1")]);
-    if parent.1 == 0 && case.random.percent(60) {
-        return (String::from_utf8_lossy(&parent.0).trim().to_owned(), new);
+    match case.parents(&new).first() {
+        Some(parent) if case.random.percent(60) => (parent.clone(), new),
+        _ => (case.commit(), new),
     }
-    (case.commit(), new)
 }
 
-fn line(change: &Change) -> String {
-    let score =
-        change.renamed.as_ref().map_or_else(String::new, |(_, score)| format!("{score:03}"));
-    let old = change
-        .renamed
-        .as_ref()
-        .map_or_else(String::new, |(old, _)| format!(" {}", shown(old.as_bstr())));
-    let mode =
-        |entry: &Option<crate::tree::Entry>| entry.map_or("000000", |entry| entry.mode.digits());
-    format!(
-        "{} {} {}{score}{old} {}",
-        mode(&change.old),
-        mode(&change.new),
-        change.letter(),
-        shown(change.path.as_bstr())
-    )
+async fn stats(case: &mut Case, old: &str, new: &str, all: &[Change]) {
+    let args = json!({"rev": format!("{old}..{new}")});
+    let ours = Pages::of::<Diff>(case, &args, PAGES).await;
+    let gits: Vec<String> = all.iter().map(|change| change.line(case)).collect();
+    ours.compare(case, &gits, || format!("diff-tree -r -M --numstat {old} {new}"));
+    let (added, deleted) = all
+        .iter()
+        .filter_map(|change| change.counts)
+        .fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
+    let files = if all.len() == 1 { "1 file".to_owned() } else { format!("{} files", all.len()) };
+    let gits = if all.is_empty() {
+        "no changes".to_owned()
+    } else {
+        format!("{files}, +{added} -{deleted}")
+    };
+    let counts = ours.words.split(';').next().unwrap_or_default().to_owned();
+    case.compare(&counts, &gits, || format!("the sum of {old} {new}"));
 }
 
-fn of_git(raw: &[u8]) -> Vec<String> {
-    let mut fields = raw.split(|byte| *byte == 0).filter(|field| !field.is_empty());
-    let mut lines = Vec::new();
-    while let Some(head) = fields.next() {
-        let head = String::from_utf8_lossy(head).into_owned();
-        let words: Vec<&str> = head.trim_start_matches(':').split(' ').collect();
-        let mut paths = vec![shown(BString::from(fields.next().expect("a path")).as_bstr())];
-        if words[4].starts_with('R') {
-            paths.push(shown(BString::from(fields.next().expect("a path")).as_bstr()));
+/// The hunks of some of the changes, each asked for by its path, and of all.
+async fn hunks(case: &mut Case, old: &str, new: &str, all: &[Change]) {
+    let sections = stat::hunks(case, old, new, all);
+    let mut chosen: Vec<usize> =
+        (0..3.min(all.len())).map(|_| case.random.below(all.len())).collect();
+    chosen.dedup();
+    for at in chosen {
+        let path = &all[at].new;
+        let asked = json!({"rev": format!("{old}..{new}"), "path": named(path)});
+        // A path stands for the files of a folder, too, and for where a file was renamed from.
+        let fits = |one: &BString| one == path || one.starts_with(format!("{path}/").as_bytes());
+        let gits: Vec<String> = all
+            .iter()
+            .zip(&sections)
+            .filter(|(change, _)| fits(&change.new) || fits(&change.old))
+            .flat_map(|(change, section)| whole(case, change, section))
+            .collect();
+        if is_glob(path) || gits.is_empty() {
+            continue;
         }
-        lines.push(format!("{} {} {} {}", words[0], words[1], words[4], paths.join(" ")));
+        let ours = Pages::of::<Diff>(case, &asked, PAGES).await;
+        if all.iter().any(|change| change.letter == 'T' && fits(&change.new)) {
+            continue;
+        }
+        ours.compare(case, &gits, || format!("diff -M {old} {new} -- {}", named(path)));
     }
+}
+
+/// Whether our argument would be taken for a pattern.
+fn is_glob(path: &BString) -> bool {
+    let name = named(path);
+    name.contains(['*', '?', '[', '{']) && !name.starts_with('"')
+}
+
+/// The line of a change and its hunks.
+fn whole(case: &Case, change: &Change, hunks: &[String]) -> Vec<String> {
+    let mut lines = vec![change.line(case)];
+    if change.counts.is_none() {
+        // "Binary files differ": the sizes say it.
+        let (old, new) = (case.size(&change.ids.0), case.size(&change.ids.1));
+        if change.ids.0 != change.ids.1 {
+            lines.push(format!("binary: {old} -> {new} bytes"));
+        }
+        return lines;
+    }
+    lines.extend(hunks.iter().map(|line| match line.chars().next() {
+        Some(mark @ (' ' | '-' | '+')) => {
+            format!("{mark}{}", crate::patch::shown(&line.as_bytes()[1..]))
+        }
+        _ => line.clone(),
+    }));
     lines
+}
+
+/// A commit by itself: who, when, what, and the stat against the first parent.
+async fn show(case: &mut Case, commit: &str) {
+    let parents = case.parents(commit);
+    let of = |format: &str| {
+        let format = format!("--format={format}");
+        let date = "--date=format:%Y-%m-%d %H:%M %z";
+        case.git.text(&["show", "-s", "--no-mailmap", &format, date, commit])
+    };
+    let person = |role: &str, which: char| {
+        let name = of(&format!("%{which}n"));
+        let name = clip(&plain(name.trim_end_matches('\n')), 40);
+        format!("{role} {name} {}", plain(of(&format!("<%{which}e> %{which}d")).trim_end()))
+    };
+    let mut gits = vec![format!("commit {commit}")];
+    if parents.len() != 1 {
+        let short: Vec<&str> = parents.iter().map(|id| &id[..7]).collect();
+        let short = if short.is_empty() { "none".to_owned() } else { short.join(" ") };
+        gits.push(format!("parents {short}"));
+    }
+    gits.push(person("author", 'a'));
+    if of("%an%x00%ae") != of("%cn%x00%ce") {
+        gits.push(person("committer", 'c'));
+    }
+    gits.push(String::new());
+    let message = of("%B");
+    let message = clip(&plain(message.trim_matches('\n')), 2_500);
+    gits.extend(message.trim_end().split('\n').map(str::to_owned));
+    let all = stat::changes(case, parents.first().map(String::as_str), commit);
+    if !all.is_empty() {
+        gits.push(String::new());
+        gits.extend(all.iter().map(|change| change.line(case)));
+    }
+    let ours = Pages::of::<Show>(case, &json!({"rev": commit}), 1).await;
+    ours.compare(case, &gits, || format!("show -M --numstat {commit}"));
 }

@@ -27,6 +27,8 @@ impl Git {
             ("GIT_CONFIG_VALUE_0", "*"),
             ("GIT_NO_REPLACE_OBJECTS", "1"),
             ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_ATTR_NOSYSTEM", "1"),
+            ("HOME", "/nonexistent"),
             ("TZ", "UTC"),
             ("LC_ALL", "C.UTF-8"),
         ] {
