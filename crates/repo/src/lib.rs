@@ -26,7 +26,9 @@ mod patch;
 mod path;
 mod plain;
 mod reader;
+mod refs;
 mod revision;
+mod signature;
 mod tree;
 mod work;
 mod xdiff;
@@ -78,6 +80,7 @@ impl Server for Repo {
             needs.read.push(place.path(&one.path));
             let more = one.linked.iter().chain(&one.signers);
             needs.read.extend(more.map(|path| place.path(path)));
+            needs.write.extend(refs::writable(one, place));
         }
         needs
     }
@@ -86,6 +89,12 @@ impl Server for Repo {
         registry.add::<tools::log::Log>();
         registry.add::<tools::show::Show>();
         registry.add::<tools::diff::Diff>();
+        registry.add::<tools::refs::List>();
+        registry.add::<tools::verify::Verify>();
+        let mut all = self.repositories.values();
+        if all.any(|one| !one.settings.branches.is_empty()) {
+            registry.add::<tools::branch_create::BranchCreate>();
+        }
     }
 
     /// The repositories whose ids begin so.

@@ -1,7 +1,12 @@
 //! The tools: one file each, from its contract to its answer.
 
 mod changes;
+
+pub(crate) mod branch_create;
 pub(crate) mod diff;
+pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod search;
 pub(crate) mod show;
+pub(crate) mod refs;
+pub(crate) mod verify;

@@ -128,7 +128,10 @@ impl View {
                 return Err(taken(branch, "it exists, perhaps in other letters"));
             }
             if is_below(&other, &wanted) || is_below(&wanted, &other) {
-                return Err(taken(branch, "a branch is in its way: a name cannot lead through another"));
+                return Err(taken(
+                    branch,
+                    "a branch is in its way: a name cannot lead through another",
+                ));
             }
         }
         Ok(())
@@ -193,6 +196,7 @@ fn folder(common: &Path, branch: &NewBranch) -> Result<PathBuf, ToolError> {
 struct Lock {
     path: PathBuf,
     file: File,
+    is_held: bool,
 }
 
 impl Lock {
@@ -201,7 +205,7 @@ impl Lock {
         path.push(".lock");
         let path = PathBuf::from(path);
         match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => Ok(Self { path, file }),
+            Ok(file) => Ok(Self { path, file, is_held: true }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let message = format!(
                     "the branch `{}` is locked: another program is creating it, or one that broke \
@@ -221,22 +225,27 @@ impl Lock {
     }
 
     /// The lock file becomes the branch.
-    fn becomes(self, target: &Path) -> Result<(), ToolError> {
-        fs::rename(&self.path, target).map_err(|error| unwritable(&error))
+    fn becomes(mut self, target: &Path) -> Result<(), ToolError> {
+        fs::rename(&self.path, target).map_err(|error| unwritable(&error))?;
+        self.is_held = false;
+        Ok(())
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // It is gone where it became the branch; nobody else can have made another meanwhile,
-        // since calls of this process wait and git takes the name of the branch first.
-        let _ = fs::remove_file(&self.path);
+        // Where it became the branch, a file of its name is the lock of somebody else.
+        if self.is_held {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
 fn taken(branch: &NewBranch, why: &str) -> ToolError {
     let name = &branch.name;
-    ToolError::invalid(format!("the branch `{name}` cannot be created: {why}; choose another name."))
+    ToolError::invalid(format!(
+        "the branch `{name}` cannot be created: {why}; choose another name."
+    ))
 }
 
 fn unwritable(error: &std::io::Error) -> ToolError {
@@ -254,10 +263,39 @@ mod tests {
         }
         let long = "n".repeat(201);
         for wrong in [
-            "", "-f", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "/a", "a/",
-            "a//b", ".a", "a/.b", "a.lock", "a.lock/b", "a.", "@", "a@{b", "HEAD", "head", "a\nb",
-            "a\u{200b}b", "a\u{202e}b", "a\u{a0}b", "a\u{7f}", "refs/heads/main", "Heads/main",
-            "tags/v1", "deadbeef", &long,
+            "",
+            "-f",
+            "a b",
+            "a..b",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[b",
+            "a\\b",
+            "/a",
+            "a/",
+            "a//b",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "a.lock/b",
+            "a.",
+            "@",
+            "a@{b",
+            "HEAD",
+            "head",
+            "a\nb",
+            "a\u{200b}b",
+            "a\u{202e}b",
+            "a\u{a0}b",
+            "a\u{7f}",
+            "refs/heads/main",
+            "Heads/main",
+            "tags/v1",
+            "deadbeef",
+            &long,
         ] {
             assert!(check(wrong).is_err(), "{wrong:?}");
         }

@@ -57,11 +57,7 @@ impl Tool for BranchCreate {
     }
 
     /// The full id of the commit is part of it: should `rev` move meanwhile, it is another call.
-    async fn preview(
-        server: &Repo,
-        ctx: &Ctx,
-        args: &Args,
-    ) -> Result<Option<Preview>, ToolError> {
+    async fn preview(server: &Repo, ctx: &Ctx, args: &Args) -> Result<Option<Preview>, ToolError> {
         let (repo, args) = (args.repo.clone(), args.clone());
         let work = move |view: &mut View| {
             let (branch, on) = asked(view, &args)?;
@@ -102,3 +98,6 @@ fn asked(view: &mut View, args: &Args) -> Result<(NewBranch, Revision), ToolErro
     }
     Ok((branch, view.resolve(Some(&args.rev))?))
 }
+
+#[cfg(test)]
+mod tests;

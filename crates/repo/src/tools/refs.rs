@@ -88,7 +88,8 @@ fn list(view: &mut View, args: &Args) -> Result<Text, ToolError> {
     if from == 0 && names.fit_all() {
         page.head_line(view)?;
     }
-    let shown = page.fill(view, sorted(view, found.fitting)?, from)?;
+    let refs = sorted(view, found.fitting)?;
+    let shown = page.fill(view, refs, from)?;
     Ok(page.answer(view, from, shown, &notes))
 }
 
@@ -262,3 +263,6 @@ fn line(commit: &Commit) -> String {
 fn shown(name: &BStr) -> String {
     clip(&path::shown(name), NAME)
 }
+
+#[cfg(test)]
+mod tests;
