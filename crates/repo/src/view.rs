@@ -15,7 +15,7 @@ use crate::tree::Entry;
 /// The largest file whose content is looked at, in bytes.
 pub(crate) const LARGEST: u64 = 32 << 20;
 /// The most entries of trees that one call visits: a tree bomb names billions.
-pub(crate) const MOST_ENTRIES: usize = 2_000_000;
+pub(crate) const MOST_ENTRIES: usize = if cfg!(test) { 200_000 } else { 2_000_000 };
 /// How much of a file tells that it is binary, in bytes: git looks for a NUL there.
 const BINARY: usize = 8_000;
 /// How often a caller hears of progress.
@@ -92,11 +92,13 @@ impl View {
     }
 
     /// What a path that the caller gave leads to at a commit's tree. A hidden file is one that is
-    /// not there.
+    /// not there, and so is a folder of nothing else.
     pub(crate) fn find(&mut self, tree: &oid, path: &BStr) -> Result<Entry, ToolError> {
         let found = self.reader.entry(tree, path)?;
-        let found = found.filter(|entry| !entry.mode.is_blob() || self.shows(path));
-        found.ok_or_else(|| self.no_such_path(tree, path))
+        match found {
+            Some(entry) if self.shows_entry(path, &entry)? => Ok(entry),
+            _ => Err(self.no_such_path(tree, path)),
+        }
     }
 
     /// The error for a path that is not there, with the nearest names that are.
@@ -124,7 +126,7 @@ impl View {
         for (name, entry) in self.reader.entries(&at.id)?.into_iter().take(10_000) {
             let full = path::join(folder, name.as_bstr());
             let score = strsim::jaro_winkler(&wanted, &name.to_str_lossy().to_lowercase());
-            if score > 0.75 && (!entry.mode.is_blob() || self.shows(full.as_bstr())) {
+            if score > 0.75 && self.shows_entry(full.as_bstr(), &entry)? {
                 near.push((score, full));
             }
         }

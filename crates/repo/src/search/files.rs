@@ -121,8 +121,15 @@ impl Walk {
 }
 
 impl View {
-    /// Whether anything in a folder may be seen. A folder of which nothing may be is not there.
-    pub(crate) fn shows_within(&mut self, tree: &oid, base: &BStr) -> Result<bool, ToolError> {
+    /// Whether an entry of a tree may be seen: a folder, if anything in it may.
+    pub(crate) fn shows_entry(&mut self, path: &BStr, entry: &Entry) -> Result<bool, ToolError> {
+        match entry.mode {
+            Mode::Tree => self.shows_within(&entry.id, path),
+            _ => Ok(self.shows(path)),
+        }
+    }
+
+    fn shows_within(&mut self, tree: &oid, base: &BStr) -> Result<bool, ToolError> {
         if self.repository.visible.shows_all_paths() {
             return Ok(true);
         }

@@ -140,14 +140,17 @@ impl Shown {
     /// Shows the matches of a file but the first ones; false, if there is no room for all.
     fn file(&mut self, name: &str, content: &[u8], pattern: &Pattern, skipped: usize) -> bool {
         let (mut number, mut counted) = (1, 0);
-        // Where the text that was shown last ends, with the number of the line behind it.
+        let mut hits = pattern.hits(content).peekable();
+        // What was shown before is not shown again: where its last match ends.
+        let last = (0..skipped).map_while(|_| hits.next()).last();
+        let floor = last.map_or(0, |hit| (hit.line.end + 1).min(content.len()));
+        // Where the text that was shown last ends.
         let mut end: Option<usize> = None;
-        let mut hits = pattern.hits(content).skip(skipped).peekable();
         while let Some(hit) = hits.next() {
             number += memchr::memchr_iter(b'\n', &content[counted..hit.line.start]).count();
             counted = hit.line.start;
             let mut unit = String::new();
-            let before = before(content, hit.line.start, self.context, end.unwrap_or(0));
+            let before = before(content, hit.line.start, self.context, end.unwrap_or(floor));
             let first = before.first().map_or(hit.line.start, |line| line.start);
             if self.context > 0 && self.count > 0 && end.is_none_or(|end| first > end) {
                 unit.push_str("--\n");
