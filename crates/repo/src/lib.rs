@@ -21,7 +21,9 @@ mod commit;
 mod commits;
 mod date;
 mod diff;
+mod findings;
 mod history;
+mod packs;
 mod patch;
 mod path;
 mod plain;
@@ -45,7 +47,7 @@ mod testing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contract::{Ctx, Needs, Place, Registry, Server, StartError, Target, ToolError};
+use contract::{Ctx, Finding, Needs, Place, Registry, Server, StartError, Target, ToolError};
 
 use repository::Repository;
 pub use settings::{RepositorySettings, Settings};
@@ -95,6 +97,12 @@ impl Server for Repo {
         if all.any(|one| !one.settings.branches.is_empty()) {
             registry.add::<tools::branch_create::BranchCreate>();
         }
+    }
+
+    async fn findings(&self) -> Vec<Finding> {
+        let all: Vec<_> = self.repositories.values().cloned().collect();
+        let work = move || all.iter().flat_map(|one| findings::of(one)).collect();
+        tokio::task::spawn_blocking(work).await.unwrap_or_default()
     }
 
     /// The repositories whose ids begin so.

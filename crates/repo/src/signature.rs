@@ -21,7 +21,7 @@ use gix_object::Kind;
 
 use crate::view::View;
 use payload::Signed;
-pub(crate) use signers::Signers;
+pub(crate) use signers::{Signers, faults};
 
 /// The longest signature that is looked at, in bytes.
 const LONGEST: usize = 64 << 10;

@@ -59,11 +59,6 @@ impl NewBranch {
         Ok(Self { name: name.to_owned() })
     }
 
-    /// The name without `refs/heads/`.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The full name.
     pub(crate) fn full(&self) -> String {
         format!("{HEADS}{}", self.name)

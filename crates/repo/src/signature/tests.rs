@@ -298,9 +298,6 @@ async fn weak_and_expiring_signatures_do_not_count() {
     signing.export(&["weak"]);
     signing.gpg_commit(&weak, "");
     signing.check("untrusted: its RSA key is too short").await;
-    // A key that may certify and nothing else.
-    let user = "cert <cert@example.org>";
-    signing.gpg(&["--quick-gen-key", user, "ed25519", "cert,auth", "0"]);
 }
 
 #[tokio::test]
