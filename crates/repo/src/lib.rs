@@ -36,6 +36,7 @@ mod work;
 mod xdiff;
 
 mod answer;
+mod outline;
 mod search;
 mod tools;
 
@@ -91,6 +92,9 @@ impl Server for Repo {
         registry.add::<tools::log::Log>();
         registry.add::<tools::show::Show>();
         registry.add::<tools::diff::Diff>();
+        registry.add::<tools::list::List>();
+        registry.add::<tools::search::Search>();
+        registry.add::<tools::read::Read>();
         registry.add::<tools::refs::List>();
         registry.add::<tools::verify::Verify>();
         let mut all = self.repositories.values();

@@ -6,6 +6,7 @@ pub(crate) mod branch_create;
 pub(crate) mod diff;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod read;
 pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod refs;

@@ -1,0 +1,404 @@
+//! The landmarks of a file: its definitions or headings, with their lines.
+//!
+//! A light look at each line, by the kind of file; no parser, so that any size and any nonsense is
+//! fine. What is missed is still in the file.
+
+use bstr::{BStr, ByteSlice as _};
+
+/// The landmarks that fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// One line each: `12: fn name()`.
+    pub(crate) text: String,
+    /// How many are shown.
+    pub(crate) shown: usize,
+    /// How many there are.
+    pub(crate) total: usize,
+}
+
+/// How much of a line is shown, in characters.
+const WIDTH: usize = 60;
+/// How deeply a definition may be indented, in columns.
+const DEEPEST: usize = 8;
+/// How a line is judged: from the line without its indentation, and its indentation.
+type Judge = fn(&str, usize) -> bool;
+
+/// The landmarks of a file, in as many bytes as there is room for. Of too many, the inner ones
+/// are left out first, then every other one, so that the rest is spread over the file.
+pub(crate) fn outline(path: &BStr, content: &[u8], room: usize) -> Outline {
+    let mut marks = marks(path, content);
+    let total = marks.len();
+    let size = |marks: &[Mark]| marks.iter().map(|mark| mark.text.len() + 1).sum::<usize>();
+    while size(&marks) > room {
+        let deepest = marks.iter().map(|mark| mark.indent).max().unwrap_or(0);
+        if marks.iter().any(|mark| mark.indent < deepest) {
+            marks.retain(|mark| mark.indent < deepest);
+        } else {
+            let mut keep = false;
+            marks.retain(|_| {
+                keep = !keep;
+                keep && room > 0
+            });
+            if marks.len() == 1 && size(&marks) > room {
+                marks.clear();
+            }
+        }
+    }
+    let text = marks.iter().flat_map(|mark| [mark.text.as_str(), "\n"]).collect();
+    Outline { text, shown: marks.len(), total }
+}
+
+struct Mark {
+    text: String,
+    indent: usize,
+}
+
+fn marks(path: &BStr, content: &[u8]) -> Vec<Mark> {
+    let language = Language::of(path);
+    let mut marks = Vec::new();
+    let mut fence: Option<u8> = None;
+    let mut lines = content.lines().enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        let body = line.trim_start();
+        if language == Language::Markdown
+            && let Some(mark) = body.first().copied().filter(|mark| matches!(mark, b'`' | b'~'))
+            && body.starts_with(&[mark; 3])
+        {
+            match fence {
+                None => fence = Some(mark),
+                Some(open) if open == mark => fence = None,
+                Some(_) => {}
+            }
+            continue;
+        }
+        let indent: usize =
+            line[..line.len() - body.len()].iter().map(|c| if *c == b'\t' { 4 } else { 1 }).sum();
+        if fence.is_some() || body.is_empty() || indent > DEEPEST {
+            continue;
+        }
+        // The beginning is enough: no line is judged by what a reader would not see either.
+        let body = body[..body.len().min(400)].to_str_lossy();
+        let is_head = match language.judge() {
+            Some(judge) => judge(body.trim_end(), indent),
+            None => {
+                let inner = lines.peek().is_some_and(|(_, next)| next.starts_with_str(" "))
+                    || lines.peek().is_some_and(|(_, next)| next.starts_with_str("\t"));
+                indent == 0 && inner && body.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+            }
+        };
+        if is_head {
+            // The depth of a heading is in its marks.
+            let depth = match language {
+                Language::Markdown => body.bytes().take_while(|c| matches!(c, b'#' | b'=')).count(),
+                _ => indent,
+            };
+            marks.push(Mark { text: format!("{}: {}", index + 1, clip(&body)), indent: depth });
+        }
+    }
+    marks
+}
+
+/// A definition without what opens its body.
+fn clip(body: &str) -> String {
+    let body = body.trim_end().trim_end_matches(['{', ':', '(']).trim_end();
+    let mut chars = body.chars();
+    let mut text: String = chars.by_ref().take(WIDTH).collect();
+    if chars.next().is_some() {
+        text.push('…');
+    }
+    text
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    Rust,
+    Python,
+    Script,
+    Go,
+    Classes,
+    C,
+    Ruby,
+    Shell,
+    Markdown,
+    Other,
+}
+
+impl Language {
+    /// By the ending of the name.
+    fn of(path: &BStr) -> Self {
+        let name = path.rsplit_str("/").next().unwrap_or_default();
+        let ending = name.rfind_byte(b'.').map_or(&b""[..], |at| &name[at + 1..]);
+        match ending.to_ascii_lowercase().as_slice() {
+            b"rs" => Self::Rust,
+            b"py" | b"pyi" | b"pyx" => Self::Python,
+            b"js" | b"jsx" | b"mjs" | b"cjs" | b"ts" | b"tsx" | b"mts" | b"vue" | b"svelte" => {
+                Self::Script
+            }
+            b"go" => Self::Go,
+            b"java" | b"cs" | b"php" | b"kt" | b"kts" | b"swift" | b"scala" | b"dart" => {
+                Self::Classes
+            }
+            b"c" | b"h" | b"cc" | b"cpp" | b"cxx" | b"hpp" | b"hh" | b"m" | b"mm" => Self::C,
+            b"rb" | b"rake" | b"ex" | b"exs" => Self::Ruby,
+            b"sh" | b"bash" | b"zsh" => Self::Shell,
+            b"md" | b"markdown" | b"mdx" | b"adoc" | b"asciidoc" => Self::Markdown,
+            _ => Self::Other,
+        }
+    }
+
+    fn judge(self) -> Option<Judge> {
+        Some(match self {
+            Self::Rust => |line, _| {
+                const HEADS: &[&str] = &[
+                    "fn",
+                    "struct",
+                    "enum",
+                    "trait",
+                    "impl",
+                    "mod",
+                    "type",
+                    "union",
+                    "macro_rules!",
+                    "static",
+                ];
+                const BEFORE: &[&str] = &["async", "const", "unsafe", "extern", "\"C\"", "default"];
+                let line = line.strip_prefix("pub").map_or(line, |rest| {
+                    let rest = rest.trim_start();
+                    if rest.starts_with('(') {
+                        rest.split_once(')').map_or(rest, |(_, rest)| rest.trim_start())
+                    } else {
+                        rest
+                    }
+                });
+                begins(&line.replace("impl<", "impl <"), BEFORE, HEADS)
+            },
+            Self::Python => |line, _| begins(line, &["async"], &["def", "class"]),
+            Self::Script => |line, indent| {
+                const HEADS: &[&str] = &[
+                    "function",
+                    "function*",
+                    "class",
+                    "interface",
+                    "type",
+                    "enum",
+                    "namespace",
+                    "module",
+                    "const",
+                    "let",
+                    "var",
+                ];
+                const BEFORE: &[&str] = &["export", "default", "async", "abstract", "declare"];
+                let is_inner = indent > 0
+                    && line.ends_with('{')
+                    && line.contains('(')
+                    && !line.starts_with(['}', '(', '.', '/', '*'])
+                    && !first_is(line, CONTROL);
+                indent == 0 && begins(line, BEFORE, HEADS) || is_inner && is_call(line)
+            },
+            Self::Go => {
+                |line, indent| indent == 0 && begins(line, &[], &["func", "type", "var", "const"])
+            }
+            Self::Classes => |line, _| {
+                const HEADS: &[&str] = &[
+                    "class",
+                    "interface",
+                    "enum",
+                    "record",
+                    "struct",
+                    "trait",
+                    "namespace",
+                    "fun",
+                    "func",
+                    "function",
+                    "def",
+                    "object",
+                    "protocol",
+                    "extension",
+                    "init",
+                ];
+                const BEFORE: &[&str] = &[
+                    "public",
+                    "private",
+                    "protected",
+                    "internal",
+                    "static",
+                    "final",
+                    "abstract",
+                    "sealed",
+                    "partial",
+                    "open",
+                    "override",
+                    "data",
+                    "async",
+                    "virtual",
+                    "readonly",
+                    "inline",
+                    "suspend",
+                    "case",
+                    "implicit",
+                    "lazy",
+                    "mutating",
+                    "default",
+                    "synchronized",
+                    "native",
+                    "unsafe",
+                    "new",
+                    "extern",
+                ];
+                begins(line, BEFORE, HEADS)
+                    || first_is(line, BEFORE) && line.contains('(') && !line.ends_with(';')
+            },
+            Self::C => |line, indent| {
+                const TYPES: &[&str] =
+                    &["struct", "enum", "union", "typedef", "class", "namespace", "template"];
+                let is_start = line.starts_with(|c: char| c.is_alphabetic() || c == '_');
+                let is_type = first_is(line, TYPES) && !line.ends_with(';');
+                let is_function = line.contains('(')
+                    && !line.ends_with([';', ':', '\\'])
+                    && !first_is(line, CONTROL);
+                indent == 0 && is_start && (is_type || is_function)
+            },
+            Self::Ruby => |line, _| {
+                begins(line, &[], &["def", "class", "module", "defmodule", "defp", "defmacro"])
+            },
+            Self::Shell => |line, _| {
+                let name = line.split(['(', ' ']).next().unwrap_or("");
+                let is_name = !name.is_empty()
+                    && name.chars().all(|c| c.is_alphanumeric() || "_-:.".contains(c));
+                first_is(line, &["function"])
+                    || is_name && line[name.len()..].trim_start().starts_with("()")
+            },
+            Self::Markdown => |line, indent| {
+                let level = line.bytes().take_while(|c| matches!(c, b'#' | b'=')).count();
+                let is_alike = line.bytes().take(level).all(|c| Some(c) == line.bytes().next());
+                (1..=6).contains(&level) && is_alike && indent < 4 && line[level..].starts_with(' ')
+            },
+            Self::Other => return None,
+        })
+    }
+}
+
+/// What looks like a function's head, and is none.
+const CONTROL: &[&str] = &[
+    "if", "else", "for", "while", "switch", "return", "catch", "do", "goto", "case", "try", "with",
+    "function", "await", "throw", "new", "typeof",
+];
+
+/// Whether a line begins with one of some words, behind any of those that may come before.
+fn begins(line: &str, before: &[&str], heads: &[&str]) -> bool {
+    let word = |word: &&str| !before.contains(word);
+    let mut words = line.split_whitespace().take(8);
+    words.by_ref().find(word).is_some_and(|word| {
+        let word = word.split(['(', '<', '{', ':', ';']).next().unwrap_or(word);
+        heads.contains(&word)
+    })
+}
+
+/// Whether the first word of a line is one of some.
+fn first_is(line: &str, words: &[&str]) -> bool {
+    let first = line.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+    words.contains(&first)
+}
+
+/// Whether a line is a name with parentheses behind it, such as the head of a method.
+fn is_call(line: &str) -> bool {
+    const BEFORE: &[&str] = &[
+        "async",
+        "static",
+        "get",
+        "set",
+        "public",
+        "private",
+        "protected",
+        "readonly",
+        "override",
+    ];
+    let head = line.split('(').next().unwrap_or("").trim_end();
+    let name = head.split_whitespace().find(|word| !BEFORE.contains(word)).unwrap_or(head);
+    let is_name = |c: char| c.is_alphanumeric() || "_$#*<>".contains(c);
+    head.ends_with(name) && !name.is_empty() && name.chars().all(is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, content: &str, expected: &[&str]) {
+        let outline = outline(path.into(), content.as_bytes(), 2_000);
+        assert_eq!(outline.text.lines().collect::<Vec<_>>(), expected, "{path}");
+        assert_eq!((outline.shown, outline.total), (expected.len(), expected.len()));
+    }
+
+    #[test]
+    fn definitions_are_found_in_common_languages() {
+        check(
+            "a.rs",
+            "//! fn no\npub(crate) struct A {\n    x: u8,\n}\n\nimpl<T> A {\n    pub async fn go(&self) \
+             {\n        let f = 1;\n    }\n}\nconst fn k() {}\nuse x;\n",
+            &[
+                "2: pub(crate) struct A",
+                "6: impl<T> A",
+                "7: pub async fn go(&self)",
+                "11: const fn k() {}",
+            ],
+        );
+        check(
+            "a.py",
+            "import os\nclass A(B):\n    async def go(self):\n        pass\ndefault = 1\n",
+            &["2: class A(B)", "3: async def go(self)"],
+        );
+        check(
+            "a.ts",
+            "export default class A {\n  async go(x: number) {\n    if (x) {\n    }\n  }\n}\nexport \
+             const f = () => 1\nfoo(1)\n",
+            &["1: export default class A", "2: async go(x: number)", "7: export const f = () => 1"],
+        );
+        check(
+            "a.go",
+            "package a\nfunc (a *A) Go() {\n\tfunc() {}()\n}\ntype B struct {\n}\n",
+            &["2: func (a *A) Go()", "5: type B struct"],
+        );
+        check(
+            "A.java",
+            "public final class A {\n    private int x;\n    public void go(int y) {\n    }\n}\n",
+            &["1: public final class A", "3: public void go(int y)"],
+        );
+        check(
+            "a.c",
+            "#include <x>\nstatic int go(int a,\n\t      int b)\n{\n\tif (a)\n\t\tfoo();\n}\nstruct s \
+             {\n};\nint proto(void);\nout:\n",
+            &["2: static int go(int a,", "8: struct s"],
+        );
+        check("a.rb", "module A\n  def go\n  end\nend\n", &["1: module A", "2: def go"]);
+        check(
+            "a.sh",
+            "go () {\n  echo\n}\nfunction b {\n}\nx=$(y)\n",
+            &["1: go ()", "4: function b"],
+        );
+        check("a.md", "# A\n\n```sh\n# no\n```\n\n## B\n#no\n", &["1: # A", "7: ## B"]);
+        check("a.yaml", "a:\n  b: 1\nc: 2\nd:\n  e: 3\n", &["1: a", "4: d"]);
+    }
+
+    #[test]
+    fn of_too_many_the_outer_ones_remain_spread_over_the_file() {
+        let content: String =
+            (0..400).map(|n| format!("fn f{n}() {{\n    fn inner() {{}}\n}}\n")).collect();
+        let found = outline("a.rs".into(), content.as_bytes(), 500);
+        assert_eq!(found.total, 800);
+        assert!(found.text.len() <= 500 && found.shown > 10, "{found:?}");
+        assert!(!found.text.contains("inner"), "{found:?}");
+        let last = found.text.lines().last().expect("a line");
+        let line: usize = last.split(':').next().expect("a number").parse().expect("a number");
+        assert!(line > 1_000, "{last}");
+        assert_eq!(outline("a.rs".into(), content.as_bytes(), 3).shown, 0);
+    }
+
+    #[test]
+    fn nonsense_is_no_obstacle() {
+        for path in ["x.rs", "x.py", "x.ts", "x.go", "x.java", "x.c", "x.rb", "x.sh", "x.md", "x"] {
+            for content in [&b""[..], b"\xff\xfe\n\n(((\n", b"{}", b"pub(\npub", "ä".as_bytes()] {
+                let _ = outline(path.into(), content, 100);
+            }
+        }
+    }
+}
