@@ -3,12 +3,14 @@
 mod words;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bstr::{BStr, ByteSlice as _};
 use contract::ToolError;
 
 use crate::diff::Change;
 use crate::path;
+use crate::reader::Blob;
 use crate::tree::{Entry, Mode};
 use crate::view::{LARGEST, View, is_binary};
 use crate::xdiff::{self, Hunk};
@@ -36,7 +38,7 @@ pub(crate) enum Stat {
 
 /// One side of a change.
 enum Side {
-    Text(Vec<u8>),
+    Text(Arc<Vec<u8>>),
     Binary(u64),
 }
 
@@ -55,18 +57,37 @@ impl View {
         if same_content(change) {
             return Ok(Stat::Lines { added: 0, deleted: 0 });
         }
+        if let (Some(old), Some(new)) = (change.old, change.new)
+            && let Some((added, deleted)) = self.reader.counts.get(&(old.id, new.id))
+        {
+            return Ok(Stat::Lines { added: *added, deleted: *deleted });
+        }
         let (old, new) = self.sides(change)?;
-        let hunks = match (&old, &new) {
-            (Side::Text(old), Side::Text(new)) => xdiff::lines(old, new),
+        let counts = match (&old, &new) {
+            (Side::Text(old), Side::Text(new)) => self.counted(change, old, new),
             _ => None,
         };
-        Ok(match hunks {
-            Some(hunks) => Stat::Lines {
-                added: hunks.iter().map(|hunk| hunk.new.len()).sum(),
-                deleted: hunks.iter().map(|hunk| hunk.old.len()).sum(),
-            },
+        Ok(match counts {
+            Some((added, deleted)) => Stat::Lines { added, deleted },
             None => Stat::Binary(old.size(), new.size()),
         })
+    }
+
+    /// How many lines are new, and how many are gone.
+    fn counted(&mut self, change: &Change, old: &[u8], new: &[u8]) -> Option<(usize, usize)> {
+        if old.is_empty() || new.is_empty() {
+            return Some((lines(new), lines(old)));
+        }
+        let hunks = xdiff::lines(old, new)?;
+        let (added, deleted) = hunks.iter().fold((0, 0), |(added, deleted), hunk| {
+            (added + hunk.new.len(), deleted + hunk.old.len())
+        });
+        if let (Some(old), Some(new)) = (change.old, change.new)
+            && !new.id.is_null()
+        {
+            self.reader.counts.insert((old.id, new.id), (added, deleted));
+        }
+        Some((added, deleted))
     }
 
     /// The hunks of a change, line by line; empty where only the name or the mode changed.
@@ -97,25 +118,28 @@ impl View {
 
     /// The content of one side. A submodule is the line that git has for it.
     fn side(&mut self, entry: Option<Entry>, path: &BStr) -> Result<Side, ToolError> {
-        let Some(entry) = entry else { return Ok(Side::Text(Vec::new())) };
+        let Some(entry) = entry else { return Ok(Side::Text(Arc::default())) };
         if entry.mode == Mode::Submodule {
-            return Ok(Side::Text(format!("Subproject commit {}\n", entry.id).into_bytes()));
+            let line = format!("Subproject commit {}\n", entry.id);
+            return Ok(Side::Text(Arc::new(line.into_bytes())));
         }
-        let content = if entry.id.is_null() {
-            self.work_file(path)?
+        let content: Arc<Vec<u8>> = if entry.id.is_null() {
+            Arc::new(self.work_file(path)?)
         } else {
-            let header = self.reader.header(&entry.id)?;
-            let header = header.ok_or_else(|| crate::reader::missing(&entry.id))?;
-            if header.size > LARGEST {
-                return Ok(Side::Binary(header.size));
+            match self.reader.blob(&entry.id, LARGEST)? {
+                Blob::Content(content) => content,
+                Blob::Large(size) => return Ok(Side::Binary(size)),
             }
-            let mut content = Vec::new();
-            self.reader.read(&entry.id, gix_object::Kind::Blob, LARGEST, &mut content)?;
-            content
         };
         let size = content.len() as u64;
         Ok(if is_binary(&content) { Side::Binary(size) } else { Side::Text(content) })
     }
+}
+
+/// How many lines a text has.
+fn lines(text: &[u8]) -> usize {
+    let ends = memchr::memchr_iter(b'\n', text).count();
+    ends + usize::from(!text.is_empty() && !text.ends_with(b"\n"))
 }
 
 /// Whether only the name or the mode changed. What is in the working tree has no name to compare.

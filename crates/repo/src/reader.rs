@@ -3,8 +3,9 @@
 //! Nothing here knows what may be seen; `view` does. Sizes are asked for before contents, so that
 //! no object can fill the memory.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bstr::BStr;
@@ -13,15 +14,20 @@ use gix_hash::{ObjectId, oid};
 use gix_object::{Find as _, FindHeader as _, Kind};
 
 use crate::commits::Commits;
-use crate::history::Reached;
+use crate::history::{Reached, Track};
+use crate::packs::Packs;
 use crate::repository::Layout;
 
 /// The largest tree, commit or tag that is read, in bytes.
 const LARGEST_STRUCTURE: u64 = 64 << 20;
-/// How much of delta bases is kept between objects, in bytes.
-const DELTA_BASES: usize = 8 << 20;
+/// How much of delta bases the store of gix keeps, in bytes; it reads what `packs` does not.
+const DELTA_BASES: usize = 1 << 20;
+/// How many counts of lines are remembered from call to call.
+const MOST_COUNTS: usize = 20_000;
+/// Of how many paths it is remembered what they lead to in each commit.
+const MOST_TRACKS: usize = 8;
 /// A process that holds more than this after a call gives its maps and caches back, in bytes.
-const WATERMARK: u64 = 40 << 20;
+const WATERMARK: u64 = 46 << 20;
 
 /// Reads objects and refs.
 pub(crate) struct Reader {
@@ -29,12 +35,28 @@ pub(crate) struct Reader {
     pub(crate) refs: gix_ref::file::Store,
     /// What is known of commits.
     pub(crate) commits: Commits,
+    /// What paths lead to in each commit, the last used first: the pages of one log ask again and
+    /// again.
+    pub(crate) tracks: Vec<Track>,
     /// Which commits the refs that may be seen reach.
     pub(crate) reached: Option<Reached>,
+    /// How many lines are new and how many are gone between two contents: the pages of one stat
+    /// ask again and again.
+    pub(crate) counts: HashMap<(ObjectId, ObjectId), (usize, usize)>,
     objects: gix_odb::Handle,
+    packs: Packs,
     hash: gix_hash::Kind,
-    buffer: Vec<u8>,
+    /// The structure that was read last.
+    last: Arc<Vec<u8>>,
     stamp: Stamp,
+}
+
+/// The content of a file.
+pub(crate) enum Blob {
+    /// All of it.
+    Content(Arc<Vec<u8>>),
+    /// Too large; its size in bytes.
+    Large(u64),
 }
 
 /// What an object is.
@@ -48,7 +70,7 @@ pub(crate) struct Header {
 
 /// The state of the files that say what the repository consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp([Option<(SystemTime, u64)>; 4]);
+struct Stamp([Option<(SystemTime, u64)>; 5]);
 
 impl Stamp {
     fn of(layout: &Layout) -> Self {
@@ -59,6 +81,7 @@ impl Stamp {
         };
         Self([
             of(&layout.common_dir.join("shallow")),
+            of(&objects.join("pack")),
             of(&objects.join("info/alternates")),
             of(&objects.join("info/commit-graph")),
             of(&objects.join("info/commit-graphs/commit-graph-chain")),
@@ -96,8 +119,10 @@ impl Reader {
         );
         let shallow = shallow(&layout.common_dir.join("shallow"));
         let commits = Commits::open(layout, shallow);
-        let (hash, buffer) = (layout.hash, Vec::new());
-        Ok(Self { refs, commits, reached: None, objects, hash, buffer, stamp })
+        let (hash, last) = (layout.hash, Arc::default());
+        let packs = Packs::open(&layout.objects(), hash);
+        let (counts, tracks) = (HashMap::new(), Vec::new());
+        Ok(Self { refs, commits, tracks, reached: None, counts, objects, packs, hash, last, stamp })
     }
 
     /// Whether the files that say what the repository consists of are as they were.
@@ -105,12 +130,20 @@ impl Reader {
         self.stamp == Stamp::of(layout)
     }
 
-    /// Prepares for the next call; false where the reader holds too much to be kept.
-    pub(crate) fn rest(&mut self) -> bool {
-        if self.buffer.capacity() > 4 << 20 {
-            self.buffer = Vec::new();
+    /// Prepares for the next call: a process that has grown large gives back what is read again
+    /// the soonest; false where that does not suffice, and the reader is not to be kept.
+    pub(crate) fn rest(&mut self, layout: &Layout) -> bool {
+        let is_large = || resident().is_some_and(|bytes| bytes > WATERMARK);
+        self.last = Arc::default();
+        if self.counts.len() > MOST_COUNTS {
+            self.counts = HashMap::new();
         }
-        resident().is_none_or(|bytes| bytes < WATERMARK)
+        self.tracks.iter_mut().for_each(Track::rest);
+        self.tracks.truncate(MOST_TRACKS);
+        if is_large() {
+            self.packs.forget(&layout.objects(), self.hash);
+        }
+        !is_large()
     }
 
     /// How objects are named.
@@ -124,45 +157,72 @@ impl Reader {
         Ok(found.map(|found| Header { kind: found.kind, size: found.size }))
     }
 
-    /// The content of a tree, commit or tag, in a buffer of the reader.
+    /// The content of a tree, commit or tag.
     pub(crate) fn structure(&mut self, id: &oid, kind: Kind) -> Result<&[u8], ToolError> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let found = self.read(id, kind, LARGEST_STRUCTURE, &mut buffer);
-        self.buffer = buffer;
-        found?;
-        Ok(&self.buffer)
+        self.last = match self.packs.find(id) {
+            Some((found, content)) => {
+                of_kind(id, kind, found)?;
+                content
+            }
+            None => {
+                let mut buffer = Vec::new();
+                self.read_stored(id, kind, LARGEST_STRUCTURE, &mut buffer)?;
+                Arc::new(buffer)
+            }
+        };
+        Ok(&self.last)
+    }
+
+    /// The content of a file, or its size where that is more than `most` bytes.
+    pub(crate) fn blob(&mut self, id: &oid, most: u64) -> Result<Blob, ToolError> {
+        if let Some((kind, content)) = self.packs.find(id) {
+            of_kind(id, Kind::Blob, kind)?;
+            return Ok(Blob::Content(content));
+        }
+        let header = self.header(id)?.ok_or_else(|| missing(id))?;
+        if header.size > most {
+            return Ok(Blob::Large(header.size));
+        }
+        let mut buffer = Vec::new();
+        self.read_stored(id, Kind::Blob, most, &mut buffer)?;
+        Ok(Blob::Content(Arc::new(buffer)))
     }
 
     /// The content of an object of a kind, if it is no larger than `most` bytes, into `buffer`.
     pub(crate) fn read(
+        &mut self,
+        id: &oid,
+        kind: Kind,
+        most: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), ToolError> {
+        let Some((found, content)) = self.packs.find(id) else {
+            return self.read_stored(id, kind, most, buffer);
+        };
+        of_kind(id, kind, found)?;
+        if content.len() as u64 > most {
+            return Err(too_large(content.len() as u64, most));
+        }
+        buffer.clear();
+        buffer.extend_from_slice(&content);
+        Ok(())
+    }
+
+    /// As [`Reader::read`], from the store of gix, which knows every kind of storage.
+    fn read_stored(
         &self,
         id: &oid,
         kind: Kind,
         most: u64,
         buffer: &mut Vec<u8>,
     ) -> Result<(), ToolError> {
-        // Structures are nearly always small and read by the ten thousand: only the contents of
-        // files, and what the last read did not bound, are asked for their size first.
-        if kind == Kind::Blob {
-            let header = self.header(id)?.ok_or_else(|| missing(id))?;
-            if header.size > most {
-                return Err(ToolError::new(
-                    contract::Kind::TooLarge,
-                    format!(
-                        "an object has {} bytes, more than the {most} that are read",
-                        header.size
-                    ),
-                ));
-            }
+        let header = self.header(id)?.ok_or_else(|| missing(id))?;
+        of_kind(id, kind, header.kind)?;
+        if header.size > most {
+            return Err(too_large(header.size, most));
         }
         let found = self.objects.try_find(id, buffer).map_err(|error| damaged(id, &error))?;
-        let found = found.ok_or_else(|| missing(id))?;
-        if found.kind != kind {
-            let message =
-                format!("object {} is a {}, not a {kind}.", id.to_hex_with_len(10), found.kind);
-            return Err(ToolError::invalid(message));
-        }
-        let length = found.data.len();
+        let length = found.ok_or_else(|| missing(id))?.data.len();
         buffer.truncate(length);
         Ok(())
     }
@@ -194,6 +254,19 @@ impl Reader {
         use gix_object::Exists as _;
         self.objects.exists(id)
     }
+}
+
+fn of_kind(id: &oid, wanted: Kind, found: Kind) -> Result<(), ToolError> {
+    if wanted == found {
+        return Ok(());
+    }
+    let id = id.to_hex_with_len(10);
+    Err(ToolError::invalid(format!("object {id} is a {found}, not a {wanted}.")))
+}
+
+fn too_large(size: u64, most: u64) -> ToolError {
+    let message = format!("an object has {size} bytes, more than the {most} that are read.");
+    ToolError::new(contract::Kind::TooLarge, message)
 }
 
 /// An object that is not there: a shallow or partial clone, or a damaged repository.

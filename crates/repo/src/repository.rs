@@ -72,7 +72,7 @@ impl Repository {
     /// Takes back the reader of a call that has ended.
     pub(crate) fn rest(&self, mut reader: Reader) {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < RESTING && reader.rest() {
+        if readers.len() < RESTING && reader.rest(&self.layout) {
             readers.push(reader);
         }
     }

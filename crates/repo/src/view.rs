@@ -8,7 +8,7 @@ use contract::{Ctx, Kind, ToolError};
 use gix_hash::{ObjectId, oid};
 
 use crate::path;
-use crate::reader::Reader;
+use crate::reader::{Blob, Reader};
 use crate::repository::Repository;
 use crate::tree::Entry;
 
@@ -136,19 +136,17 @@ impl View {
 
     /// The content of a file or link.
     pub(crate) fn content(&mut self, id: &ObjectId) -> Result<Content, ToolError> {
-        let header = self.reader.header(id)?.ok_or_else(|| crate::reader::missing(id))?;
-        if header.size > LARGEST {
-            return Ok(Content::Huge(header.size));
-        }
-        let mut content = Vec::new();
-        self.reader.read(id, gix_object::Kind::Blob, LARGEST, &mut content)?;
+        let content = match self.reader.blob(id, LARGEST)? {
+            Blob::Content(content) => content,
+            Blob::Large(size) => return Ok(Content::Huge(size)),
+        };
         if let Some((digest, size)) = lfs(&content) {
             return Ok(Content::Lfs(digest, size));
         }
         if is_binary(&content) {
-            return Ok(Content::Binary(header.size));
+            return Ok(Content::Binary(content.len() as u64));
         }
-        Ok(Content::Text(content))
+        Ok(Content::Text(content.to_vec()))
     }
 }
 

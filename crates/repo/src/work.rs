@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::sync::Once;
 
 use bstr::{BStr, BString, ByteSlice as _};
-use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, OpenOptions};
 use contract::{Kind, ToolError};
 use gix_hash::ObjectId;

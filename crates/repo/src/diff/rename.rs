@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 use bstr::{BStr, ByteSlice as _};
 use contract::ToolError;
 use gix_hash::ObjectId;
-use gix_object::Kind;
 
 use super::Change;
+use crate::reader::Blob;
 use crate::view::{LARGEST, View, is_binary};
 
 /// All of a file is the same.
@@ -180,9 +180,11 @@ impl View {
 
     fn learn(&mut self, id: ObjectId, known: &mut Known) -> Result<(), ToolError> {
         if !known.pieces.contains_key(&id) {
-            let mut content = Vec::new();
-            self.reader.read(&id, Kind::Blob, LARGEST, &mut content)?;
-            known.pieces.insert(id, pieces(&content));
+            let learnt = match self.reader.blob(&id, LARGEST)? {
+                Blob::Content(content) => pieces(&content),
+                Blob::Large(_) => Pieces::new(),
+            };
+            known.pieces.insert(id, learnt);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use contract::ToolError;
 use gix_hash::ObjectId;
 
-use super::{Marks, Queue};
+use super::{Marks, Queue, Range, Walk};
 use crate::commits::Number;
 use crate::view::View;
 
@@ -19,10 +19,9 @@ const STALE: u8 = 4;
 const MEETING: u8 = 8;
 
 /// What was painted.
+#[derive(Default)]
 struct Painted {
     marks: Marks,
-    /// All that were painted, in no order.
-    reached: Vec<Number>,
     meetings: Vec<Number>,
 }
 
@@ -36,7 +35,7 @@ impl View {
         if first == second {
             return Ok(vec![first]);
         }
-        let painted = self.paint(first, second, false)?;
+        let painted = self.paint(first, second)?;
         let fresh = painted.meetings.iter().filter(|number| !painted.marks.has(**number, STALE));
         let mut bases: Vec<ObjectId> =
             fresh.map(|number| self.reader.commits.id(*number)).collect();
@@ -68,7 +67,7 @@ impl View {
         of: ObjectId,
     ) -> Result<bool, ToolError> {
         let number = self.reader.number(ancestor);
-        Ok(self.paint(ancestor, of, false)?.marks.has(number, SECOND))
+        Ok(self.paint(ancestor, of)?.marks.has(number, SECOND))
     }
 
     /// How many commits only the first reaches, and how many only the second.
@@ -77,33 +76,30 @@ impl View {
         first: ObjectId,
         second: ObjectId,
     ) -> Result<(usize, usize), ToolError> {
-        let painted = self.paint(first, second, true)?;
-        let count = |colour| {
-            let only = |number: &&Number| painted.marks.of(**number) & (FIRST | SECOND) == colour;
-            painted.reached.iter().filter(only).count()
-        };
-        Ok((count(FIRST), count(SECOND)))
+        Ok((self.count(first, second)?, self.count(second, first)?))
     }
 
-    /// Paints until the two colours meet everywhere; where `every`, also until nothing that was
-    /// painted in one colour is as young as what waits, since clocks go wrong.
-    fn paint(
-        &mut self,
-        first: ObjectId,
-        second: ObjectId,
-        every: bool,
-    ) -> Result<Painted, ToolError> {
-        let mut painted =
-            Painted { marks: Marks::default(), reached: Vec::new(), meetings: Vec::new() };
+    /// How many commits one reaches and the other does not.
+    fn count(&mut self, one: ObjectId, other: ObjectId) -> Result<usize, ToolError> {
+        let range = Range { include: vec![one], exclude: vec![other], ..Range::default() };
+        let mut walk = Walk::new(self, &range, None, false, None)?;
+        let mut count = 0;
+        while walk.next(self)?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Paints until the two colours meet everywhere.
+    fn paint(&mut self, first: ObjectId, second: ObjectId) -> Result<Painted, ToolError> {
+        let mut painted = Painted::default();
         let mut waiting = Waiting::default();
         for (id, colour) in [(first, FIRST), (second, SECOND)] {
             let number = self.reader.number(id);
             self.colour(&mut painted, &mut waiting, number, colour)?;
         }
-        let mut oldest = i64::MAX;
         let mut done = 0_usize;
-        while waiting.fresh > 0 || every && waiting.queue.time().is_some_and(|time| time >= oldest)
-        {
+        while waiting.fresh > 0 {
             let Some(number) = waiting.pop(&painted.marks) else { break };
             done += 1;
             if done % 1024 == 0 {
@@ -117,11 +113,7 @@ impl View {
                 }
                 colours |= STALE;
             }
-            let facts = self.reader.facts(number)?;
-            if colours & STALE == 0 {
-                oldest = oldest.min(facts.time);
-            }
-            for parent in facts.parents.clone() {
+            for parent in self.reader.facts(number)?.parents.clone() {
                 self.colour(&mut painted, &mut waiting, parent, colours)?;
             }
         }
@@ -138,9 +130,6 @@ impl View {
         let before = painted.marks.of(number);
         if before & colours == colours {
             return Ok(());
-        }
-        if before == 0 {
-            painted.reached.push(number);
         }
         if before & STALE == 0 && colours & STALE != 0 {
             waiting.fresh -= waiting.times.get(&number).copied().unwrap_or(0);

@@ -69,7 +69,7 @@ impl Walk {
         let mut walk = Self {
             queue: Queue::default(),
             marks: Marks::default(),
-            tracks: path.map(Track::new).into_iter().collect(),
+            tracks: path.map(|path| Track::take(&mut view.reader, path)).into_iter().collect(),
             track_of: std::collections::HashMap::new(),
             simplified: std::collections::HashMap::new(),
             follows,
@@ -117,6 +117,11 @@ impl Walk {
                 return Ok(Some(Step { number, path }));
             }
         }
+    }
+
+    /// Ends the walk: what it learnt of paths is kept for the next.
+    pub(crate) fn end(self, view: &mut View) {
+        self.tracks.into_iter().rev().for_each(|track| track.give(&mut view.reader));
     }
 
     /// All commits of a range that has an end.
@@ -215,14 +220,13 @@ impl Walk {
         view: &mut View,
         number: Number,
     ) -> Result<SmallVec<[Number; 2]>, ToolError> {
-        let facts = view.reader.facts(number)?;
-        let (tree, parents) = (facts.tree, facts.parents.clone());
+        let parents = view.reader.facts(number)?.parents.clone();
         if self.tracks.is_empty() {
             return Ok(parents);
         }
         let track = self.track_of.get(&number).copied().unwrap_or(0);
         if parents.is_empty() {
-            if self.tracks[track].entry(&mut view.reader, tree)?.is_none() {
+            if self.tracks[track].at(&mut view.reader, number)?.is_none() {
                 self.marks.add(number, SAME);
             }
             return Ok(parents);
@@ -231,7 +235,7 @@ impl Walk {
         for (nth, parent) in parents.iter().enumerate() {
             let is_relevant = self.is_relevant(*parent);
             any_relevant |= is_relevant;
-            if self.is_same(view, track, (number, tree), (nth, *parent))? {
+            if self.is_same(view, track, number, (nth, *parent))? {
                 if is_relevant {
                     self.marks.add(number, SAME);
                     if parents.len() > 1 {
@@ -256,19 +260,18 @@ impl Walk {
         &mut self,
         view: &mut View,
         track: usize,
-        (number, tree): (Number, gix_hash::ObjectId),
+        number: Number,
         (nth, parent): (usize, Number),
     ) -> Result<bool, ToolError> {
         let track = &mut self.tracks[track];
         if nth == 0 && track.is_surely_unchanged(&view.reader, number) {
             return Ok(true);
         }
-        let before = view.reader.facts(parent)?.tree;
-        if before == tree {
+        let tree = view.reader.facts(number)?.tree;
+        if view.reader.facts(parent)?.tree == tree {
             return Ok(true);
         }
-        let new = track.entry(&mut view.reader, tree)?;
-        Ok(new == track.entry(&mut view.reader, before)?)
+        Ok(track.at(&mut view.reader, number)? == track.at(&mut view.reader, parent)?)
     }
 
     /// Gives a parent the path of its child, or the one it had before the child renamed it.
@@ -303,8 +306,8 @@ impl Walk {
         let parent = *parent;
         let before = view.reader.facts(parent)?.tree;
         let here = &mut self.tracks[track];
-        let is_new = here.entry(&mut view.reader, before)?.is_none();
-        if !is_new || !here.entry(&mut view.reader, tree)?.is_some_and(|new| new.mode.is_blob()) {
+        let is_new = here.at(&mut view.reader, parent)?.is_none();
+        if !is_new || !here.at(&mut view.reader, number)?.is_some_and(|new| new.mode.is_blob()) {
             return Ok(None);
         }
         let path = here.path.clone();
@@ -314,7 +317,7 @@ impl Walk {
         }
         let known = self.tracks.iter().position(|track| track.path == old);
         Ok(Some(known.unwrap_or_else(|| {
-            self.tracks.push(Track::new(old.as_bstr()));
+            self.tracks.push(Track::take(&mut view.reader, old.as_bstr()));
             self.tracks.len() - 1
         })))
     }

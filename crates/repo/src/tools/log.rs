@@ -122,6 +122,7 @@ fn log(view: &mut View, args: &Args) -> Result<Text, ToolError> {
             break;
         }
     }
+    walk.end(view);
     Ok(page.answer(view, &range, args.path.as_deref()))
 }
 
