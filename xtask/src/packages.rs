@@ -70,6 +70,16 @@ pub(crate) const TESTS: &[Package] = &[
         why: "to compare with its answers",
         is_present: || on_path("sqlite3").is_some(),
     },
+    Package {
+        name: "openssh-client",
+        why: "to sign commits with keys of SSH",
+        is_present: || on_path("ssh-keygen").is_some(),
+    },
+    Package {
+        name: "gnupg",
+        why: "to sign commits with keys of OpenPGP",
+        is_present: || on_path("gpg").is_some() && on_path("gpg-agent").is_some(),
+    },
 ];
 
 /// Where bindgen looks for libclang, and whether the compiler's own headers are there, too.
