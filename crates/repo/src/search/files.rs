@@ -25,7 +25,7 @@ pub(crate) struct Files {
 
 impl Files {
     /// A list of nothing.
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Files { hidden: 0, text: Vec::new(), items: Vec::new() }
     }
 
@@ -57,12 +57,26 @@ impl Files {
         self.text.len() + self.items.len() * mem::size_of::<(u32, Entry)>()
     }
 
-    /// Walks the tree.
-    pub(super) fn walk(view: &mut View, tree: &oid, base: &BStr) -> Result<Self, ToolError> {
+    /// What is beneath a tree, whether it may be seen or not.
+    pub(crate) fn all(view: &mut View, tree: &oid, base: &BStr) -> Result<Self, ToolError> {
+        Self::walk(view, tree, base, |_, _| true)
+    }
+
+    /// What is beneath a tree and may be seen.
+    pub(super) fn visible(view: &mut View, tree: &oid, base: &BStr) -> Result<Self, ToolError> {
+        Self::walk(view, tree, base, View::shows)
+    }
+
+    fn walk(
+        view: &mut View,
+        tree: &oid,
+        base: &BStr,
+        shows: fn(&View, &BStr) -> bool,
+    ) -> Result<Self, ToolError> {
         let mut files = Files::none();
         let mut walk = Walk::new(view, tree, base)?;
         while let Some((path, entry)) = walk.next(view)? {
-            if !view.shows(path) {
+            if !shows(view, path) {
                 files.hidden += 1;
                 continue;
             }
@@ -145,7 +159,7 @@ impl View {
     }
 
     /// The tree of a commit.
-    pub(crate) fn tree(&mut self, commit: ObjectId) -> Result<ObjectId, ToolError> {
+    pub(crate) fn tree_of(&mut self, commit: ObjectId) -> Result<ObjectId, ToolError> {
         let number = self.reader.number(commit);
         Ok(self.reader.facts(number)?.tree)
     }

@@ -64,7 +64,7 @@ impl View {
         if let Some(files) = sieve().list(&top, base.as_bstr()) {
             return Ok(files);
         }
-        let files = Arc::new(Files::walk(self, &top, base.as_bstr())?);
+        let files = Arc::new(Files::visible(self, &top, base.as_bstr())?);
         sieve().remember(top, base, &files);
         Ok(files)
     }

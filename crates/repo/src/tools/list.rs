@@ -66,7 +66,7 @@ impl Tool for List {
 fn list(view: &mut View, args: &Args) -> Result<Text, ToolError> {
     let page = Page::open(&view.ctx, given(args.cursor.as_deref()))?;
     let revision = page.revision(view, given(args.rev.as_deref()))?;
-    let tree = view.tree(revision.id)?;
+    let tree = view.tree_of(revision.id)?;
     let scope = view.scope(&tree, args.path.as_deref())?;
     let listed = match &scope {
         Scope::Folder(base, tree) => Listed::folder(view, base.as_bstr(), tree)?,

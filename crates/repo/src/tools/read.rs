@@ -67,7 +67,7 @@ fn read(view: &mut View, args: &Args) -> Result<Text, ToolError> {
     let wanted = Lines::parse(given(args.lines.as_deref()))?;
     let path = path::parse(&args.path)?;
     let revision = view.resolve(given(args.rev.as_deref()))?;
-    let tree = view.tree(revision.id)?;
+    let tree = view.tree_of(revision.id)?;
     let entry = view.find(&tree, path.as_bstr())?;
     let address = view.repository.address(&revision.name, Some(path.as_bstr()));
     let described = |text: String| Text { parts: vec![Part::Text(text)], more: None };

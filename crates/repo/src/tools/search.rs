@@ -76,7 +76,7 @@ fn search(view: &mut View, args: &Args) -> Result<Text, ToolError> {
     };
     let page = Page::open(&view.ctx, given(args.cursor.as_deref()))?;
     let revision = page.revision(view, given(args.rev.as_deref()))?;
-    let tree = view.tree(revision.id)?;
+    let tree = view.tree_of(revision.id)?;
     let scope = view.scope(&tree, args.path.as_deref())?;
     let files = view.files(&tree, &scope)?;
     let chosen: Vec<usize> = (0..files.len())
