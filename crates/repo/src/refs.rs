@@ -4,6 +4,7 @@
 //! of the whole repository, so that no glob of a caller can find out the name of a hidden ref.
 
 mod create;
+mod exact;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use contract::ToolError;
@@ -194,8 +195,8 @@ impl View {
 
     /// Where `HEAD` is.
     pub(crate) fn head(&mut self) -> Result<Head, ToolError> {
-        let Ok(Some(head)) = self.reader.refs.try_find("HEAD") else { return Ok(Head::Unknown) };
-        Ok(match head.target {
+        let Some(head) = self.ref_at(BStr::new("HEAD")) else { return Ok(Head::Unknown) };
+        Ok(match head {
             Target::Symbolic(name) if self.repository.visible.shows_ref(name.as_bstr()) => {
                 Head::On(name.into_inner())
             }

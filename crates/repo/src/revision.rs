@@ -120,12 +120,8 @@ impl View {
         let mut name = BString::from(name);
         for _ in 0..MOST_HOPS {
             let is_shown = self.repository.visible.shows_ref(name.as_bstr());
-            let Ok(partial) = gix_ref::FullName::try_from(name.clone()) else { return Ok(None) };
-            let found = match self.reader.refs.try_find(partial.as_ref()) {
-                Ok(Some(found)) if found.name.as_bstr() == name.as_bstr() => found,
-                _ => return Ok(None),
-            };
-            match found.target {
+            let Some(target) = self.ref_at(name.as_bstr()) else { return Ok(None) };
+            match target {
                 gix_ref::Target::Object(id) if is_shown => return Ok(Some(id)),
                 gix_ref::Target::Object(id) if name == "HEAD" => {
                     // A detached HEAD is no ref of its own: what it names must be reached.

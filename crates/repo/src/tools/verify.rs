@@ -315,13 +315,14 @@ fn touched(
     let (total, hidden) = (changes.all.len() + changes.hidden, changes.hidden);
     let beside = changes.all.into_iter().filter(|change| !scope.holds(change.path.as_bstr()));
     outside.extend(beside.map(|change| change.path));
+    let paths = if total == 1 { "1 path".to_owned() } else { format!("{total} paths") };
     match (outside.len(), hidden) {
-        (0, 0) => Verdict::Yes(format!("{total} paths, {compared}")),
-        (0, hidden) => Verdict::No(format!("{hidden} of {total} paths are hidden, {compared}")),
-        (count, 0) => Verdict::No(format!("{count} of {total} paths are outside, {compared}")),
-        (count, hidden) => Verdict::No(format!(
-            "{count} of {total} paths are outside and {hidden} hidden, {compared}"
-        )),
+        (0, 0) => Verdict::Yes(format!("{paths}, {compared}")),
+        (0, hidden) => Verdict::No(format!("of {paths}, {hidden} hidden, {compared}")),
+        (count, 0) => Verdict::No(format!("of {paths}, {count} outside, {compared}")),
+        (count, hidden) => {
+            Verdict::No(format!("of {paths}, {count} outside, {hidden} hidden, {compared}"))
+        }
     }
 }
 

@@ -93,16 +93,16 @@ async fn only_some_paths_are_touched_or_not() {
         ("main~2", "docs", "yes; 2 paths, compared with its parent "),
         ("main~2", "docs/", "yes; 2 paths"),
         ("main~2", "docs/**", "yes; 2 paths"),
-        ("main~2", "doc", "no; 2 of 2 paths are outside"),
-        ("main~2", "docs/*", "no; 1 of 2 paths are outside"),
+        ("main~2", "doc", "no; of 2 paths, 2 outside"),
+        ("main~2", "docs/*", "no; of 2 paths, 1 outside"),
         ("main~2", ".", "yes; 2 paths"),
-        ("main~1", "src", "no; 1 of 2 paths are outside"),
-        ("main~1", "docs", "no; 1 of 2 paths are outside"),
-        ("main~3", "docs", "no; 1 of 2 paths are outside, as a first commit"),
+        ("main~1", "src", "no; of 2 paths, 1 outside"),
+        ("main~1", "docs", "no; of 2 paths, 1 outside"),
+        ("main~3", "docs", "no; of 2 paths, 1 outside, as a first commit"),
         ("main~3", "{docs,src}/**", "yes; 2 paths, as a first commit"),
-        ("main~3", "\"src/[id]\"", "no; 1 of 2"),
-        ("main", "docs", "no; 1 of 1 paths are hidden"),
-        ("main", ".", "no; 1 of 1 paths are hidden"),
+        ("main~3", "\"src/[id]\"", "no; of 2 paths, 1 outside"),
+        ("main", "docs", "no; of 1 path, 1 hidden"),
+        ("main", ".", "no; of 1 path, 1 hidden"),
     ] {
         let text = call::<Verify>(&repo, json!({"rev": rev, "only": only})).await;
         let line = answered(&text, "only ");
@@ -130,7 +130,7 @@ async fn a_merge_is_compared_with_its_first_parent_and_the_others_are_told() {
     let text = world.call::<Verify>(json!({"rev": "main", "only": "docs"})).await;
     let (first, second) = (world.git("rev-parse main^1"), world.git("rev-parse main^2"));
     let expected = format!(
-        "only docs: yes; 1 paths, compared with its parent {}; it is a merge: with {}, 1 outside",
+        "only docs: yes; 1 path, compared with its parent {}; it is a merge: with {}, 1 outside",
         &first[..7],
         &second[..7]
     );
