@@ -21,6 +21,7 @@ mod limits;
 mod once;
 mod page;
 mod pipeline;
+mod repo;
 mod robustness;
 mod roles;
 mod sql;

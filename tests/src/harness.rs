@@ -124,6 +124,27 @@ impl Folder {
         folder
     }
 
+    /// A folder with copies of the sample repository, of which everybody may read one.
+    pub fn repo(extra: &str) -> Self {
+        let folder = Self::new(&format!(
+            "[people]\n\"*\" = [\"developer\"]\n[roles.developer]\ntools = [\"repo_*\"]\n\
+             targets = {{ repository = [\"shop\"] }}\n\
+             [servers.repo]\npurpose = \"Answer questions about source.\"\nowner = \"tests\"\n\
+             [servers.repo.repositories.secret]\npath = \"secret.git\"\n\
+             [servers.repo.repositories.shop]\npath = \"shop.git\"\n\
+             hidden = [\"**/*.key\"]\n{extra}"
+        ));
+        folder.repositories();
+        folder
+    }
+
+    /// Puts two copies of the sample repository there.
+    pub fn repositories(&self) {
+        for name in ["shop.git", "secret.git"] {
+            copy(&repository().join("samples/shop.git"), &self.path(name));
+        }
+    }
+
     /// Puts a copy of the sample database there.
     pub fn sample(&self, name: &str) {
         let sample = repository().join("samples/sales.db");
@@ -162,6 +183,20 @@ impl Folder {
         let mut records = self.records(server);
         records.retain(|record| record["event"] == "call");
         records
+    }
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).expect("a copy");
+        }
     }
 }
 

@@ -22,6 +22,7 @@ fn more(tool: &str) -> Vec<Value> {
         "sql_schema" | "sql_query" | "sql_explain" | "sql_profile" | "sql_check" | "sql_result" => {
             vec![of_database(tool, "payroll")]
         }
+        tool if tool.starts_with("repo_") => vec![of_repository(tool, "secret")],
         _ => Vec::new(),
     }
 }
@@ -34,7 +35,22 @@ fn fewest(entry: &Entry) -> Value {
         // Statements are parsed, and there are two databases.
         tool @ ("sql_schema" | "sql_query" | "sql_explain" | "sql_profile" | "sql_check"
         | "sql_result") => of_database(tool, "sales"),
+        tool if tool.starts_with("repo_") => of_repository(tool, "shop"),
         _ => least(&entry.input),
+    }
+}
+
+/// Arguments of a tool of repositories, for one of them.
+fn of_repository(tool: &str, repository: &str) -> Value {
+    match tool {
+        "repo_read" | "repo_blame" => json!({"repo": repository, "path": "README.md"}),
+        "repo_search" | "repo_history_of" => json!({"repo": repository, "text": "order"}),
+        "repo_verify" => json!({"repo": repository, "rev": "main"}),
+        "repo_diff" => json!({"repo": repository, "rev": "v1.0..main"}),
+        "repo_branch_create" => json!({
+            "repo": repository, "name": "agent/x", "rev": "main", "reason": "x".repeat(10)
+        }),
+        _ => json!({"repo": repository}),
     }
 }
 
@@ -78,6 +94,7 @@ fn principals() -> Vec<(&'static str, Identity)> {
         ("user nick", of("user:nick")),
         ("user dana", of("user:dana")),
         ("user dot", of("user:dot")),
+        ("user carl", of("user:carl")),
         ("key ci", key("ci")),
         ("a key of nobody, for writer", Identity { only: only(&["writer"]), ..key("batch") }),
         ("token 00u9", token("00u9")),
@@ -138,6 +155,7 @@ fn golden() -> Folder {
     let rules = std::fs::read_to_string(repository().join("tests/golden/roles.toml"));
     folder.write("servers.toml", &rules.expect("the rules"));
     folder.sample("sales.db");
+    folder.repositories();
     folder
 }
 
@@ -148,7 +166,7 @@ fn list_and_call_agree_with_the_golden_matrix_of_roles_and_tools() {
                     listed nor callable.\nWritten by SUITE_GOLDEN=write cargo test -p tests --test \
                     e2e golden\n"
         .to_owned();
-    for server in ["test", "docs", "sql"] {
+    for server in ["test", "docs", "sql", "repo"] {
         let _ = write!(text, "\n=== {server}\n{}", matrix(&folder, server));
     }
     let path = repository().join("tests/golden/roles.txt");
