@@ -3,13 +3,16 @@
 mod rename;
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use contract::ToolError;
 use gix_hash::{ObjectId, oid};
+use gix_object::Kind;
 
 use crate::path;
-use crate::tree::{Entry, Mode};
+use crate::reader::damaged;
+use crate::tree::{Broken, Entries, Entry, Mode};
 use crate::view::View;
 
 /// One change. Paths are of the new side, but of a deletion.
@@ -83,22 +86,36 @@ impl View {
         if old == new {
             return Ok(());
         }
-        let mut olds = self.entries_of(old)?.into_iter().peekable();
-        let mut news = self.entries_of(new)?.into_iter().peekable();
+        let none = ObjectId::null(self.reader.hash());
+        let hash = self.reader.hash();
+        let (old_tree, new_tree) = (self.tree(old)?, self.tree(new)?);
+        let mut olds = Entries::of(&old_tree, hash).peekable();
+        let mut news = Entries::of(&new_tree, hash).peekable();
         loop {
             let order = match (olds.peek(), news.peek()) {
                 (None, None) => return Ok(()),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
-                (Some(old), Some(new)) => order(old, new),
+                (Some(Ok(old)), Some(Ok(new))) if old == new => {
+                    (olds.next(), news.next());
+                    continue;
+                }
+                (Some(Ok(old)), Some(Ok(new))) => order(old, new),
+                (Some(Err(_)), _) => return Err(damaged(old.unwrap_or(&none), &Broken)),
+                (_, Some(Err(_))) => return Err(damaged(new.unwrap_or(&none), &Broken)),
             };
             let old = if order.is_le() { olds.next() } else { None };
             let new = if order.is_ge() { news.next() } else { None };
-            let name = old.as_ref().or(new.as_ref()).map(|(name, _)| name.clone());
-            let path = path::join(folder, name.unwrap_or_default().as_bstr());
-            let entry = |side: Option<(BString, Entry)>| side.map(|(_, entry)| entry);
-            self.change(changes, path, entry(old), entry(new))?;
+            let (old, new) = (old.and_then(Result::ok), new.and_then(Result::ok));
+            let Some((name, ..)) = old.or(new) else { continue };
+            let path = path::join(folder, name);
+            self.change(changes, path, old.map(entry), new.map(entry))?;
         }
+    }
+
+    /// The content of a tree; of none, nothing.
+    fn tree(&mut self, tree: Option<&oid>) -> Result<Arc<Vec<u8>>, ToolError> {
+        tree.map_or_else(|| Ok(Arc::default()), |tree| self.reader.shared(tree, Kind::Tree))
     }
 
     fn change(
@@ -132,8 +149,19 @@ impl View {
         Ok(())
     }
 
-    fn entries_of(&mut self, tree: Option<&oid>) -> Result<Vec<(BString, Entry)>, ToolError> {
-        tree.map_or(Ok(Vec::new()), |tree| self.reader.entries(tree))
+    /// Where one new file was before, as `git blame` finds it: no other new file competes for the
+    /// deleted ones.
+    pub(crate) fn alone_renamed_from(
+        &mut self,
+        old: &oid,
+        new: &oid,
+        path: &BStr,
+    ) -> Result<Option<BString>, ToolError> {
+        let mut changes = self.plain_changes(Some(old), Some(new))?.all;
+        changes.retain(|change| change.old.is_some() || change.path == path);
+        self.detect_renames(&mut changes)?;
+        let found = changes.into_iter().find(|change| change.path == path);
+        Ok(found.and_then(|change| change.renamed).map(|(old, _)| old))
     }
 
     /// Where a file that is new in a tree was before.
@@ -149,10 +177,19 @@ impl View {
     }
 }
 
+type Named<'a> = (&'a BStr, Mode, &'a oid);
+
+fn entry((_, mode, id): Named<'_>) -> Entry {
+    Entry { mode, id: id.to_owned() }
+}
+
 /// The order of a tree: a folder's name counts as if it ended in a slash.
-fn order(left: &(BString, Entry), right: &(BString, Entry)) -> Ordering {
-    let end = |(_, entry): &(BString, Entry)| (entry.mode == Mode::Tree).then_some(b'/');
-    let bytes = |side: &'_ (BString, Entry)| (end(side), side.0.clone());
-    let ((left_end, left), (right_end, right)) = (bytes(left), bytes(right));
-    left.iter().copied().chain(left_end).cmp(right.iter().copied().chain(right_end))
+fn order((left, left_mode, _): &Named<'_>, (right, right_mode, _): &Named<'_>) -> Ordering {
+    let end = |mode: Mode| (mode == Mode::Tree).then_some(b'/');
+    let same = left.len().min(right.len());
+    let first = left[..same].cmp(&right[..same]);
+    first.then_with(|| {
+        let left = left[same..].iter().copied().chain(end(*left_mode));
+        left.cmp(right[same..].iter().copied().chain(end(*right_mode)))
+    })
 }

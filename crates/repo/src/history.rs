@@ -99,22 +99,22 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Waits by date.
-    fn push(&mut self, time: i64, number: Number) {
+    pub(crate) fn push(&mut self, time: i64, number: Number) {
         self.push_by(0, time, number);
     }
 
     /// Waits by generation, then by date.
-    fn push_by(&mut self, generation: u32, time: i64, number: Number) {
+    pub(crate) fn push_by(&mut self, generation: u32, time: i64, number: Number) {
         self.heap.push((generation, time, std::cmp::Reverse(self.count), number));
         self.count += 1;
     }
 
-    fn pop(&mut self) -> Option<Number> {
+    pub(crate) fn pop(&mut self) -> Option<Number> {
         self.heap.pop().map(|(_, _, _, number)| number)
     }
 
     /// The date of the next.
-    fn time(&self) -> Option<i64> {
+    pub(crate) fn time(&self) -> Option<i64> {
         self.heap.peek().map(|(_, time, _, _)| *time)
     }
 }

@@ -16,6 +16,7 @@ mod settings;
 mod repository;
 mod view;
 
+mod blame;
 mod bloom;
 mod commit;
 mod commits;
@@ -37,7 +38,10 @@ mod xdiff;
 
 mod answer;
 mod outline;
+mod prompts;
+mod resources;
 mod search;
+mod status;
 mod tools;
 
 #[cfg(test)]
@@ -48,7 +52,11 @@ mod testing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contract::{Ctx, Finding, Needs, Place, Registry, Server, StartError, Target, ToolError};
+use contract::{
+    Ctx, Finding, Needs, Part, Place, Principal, Prompt, Registry, Resource, ResourceCall, Server,
+    StartError, Target, Template, ToolError,
+};
+use serde_json::{Map, Value};
 
 use repository::Repository;
 pub use settings::{RepositorySettings, Settings};
@@ -92,15 +100,45 @@ impl Server for Repo {
         registry.add::<tools::log::Log>();
         registry.add::<tools::show::Show>();
         registry.add::<tools::diff::Diff>();
+        registry.add::<tools::blame::Blame>();
+        registry.add::<tools::history_of::HistoryOf>();
         registry.add::<tools::list::List>();
         registry.add::<tools::search::Search>();
         registry.add::<tools::read::Read>();
+        registry.add::<tools::status::Of>();
         registry.add::<tools::refs::List>();
         registry.add::<tools::verify::Verify>();
         let mut all = self.repositories.values();
         if all.any(|one| !one.settings.branches.is_empty()) {
             registry.add::<tools::branch_create::BranchCreate>();
         }
+    }
+
+    async fn resources(&self, _: &Principal) -> Vec<Resource> {
+        let all: Vec<_> = self.repositories.values().cloned().collect();
+        let work = move || resources::listed(all.iter().map(AsRef::as_ref));
+        tokio::task::spawn_blocking(work).await.unwrap_or_default()
+    }
+
+    fn templates(&self) -> Vec<Template> {
+        vec![resources::template()]
+    }
+
+    fn resource(&self, uri: &str) -> Option<ResourceCall> {
+        resources::call(uri)
+    }
+
+    fn prompts(&self) -> Vec<Prompt> {
+        prompts::all()
+    }
+
+    async fn prompt(
+        &self,
+        ctx: &Ctx,
+        name: &str,
+        args: Map<String, Value>,
+    ) -> Result<Vec<Part>, ToolError> {
+        prompts::render(self, ctx, name, &args)
     }
 
     async fn findings(&self) -> Vec<Finding> {

@@ -206,7 +206,10 @@ mod tests {
     #[test]
     fn a_delta_copies_and_adds() {
         // Base of 5, result of 7: copy 3 from 1, add "xyz!".
-        assert_eq!(applied(b"abcde", &[5, 7, 0x91, 1, 3, 4, b'x', b'y', b'z', b'!']).as_deref(), Some(&b"bcdxyz!"[..]));
+        assert_eq!(
+            applied(b"abcde", &[5, 7, 0x91, 1, 3, 4, b'x', b'y', b'z', b'!']).as_deref(),
+            Some(&b"bcdxyz!"[..])
+        );
         for broken in [
             &[4, 7, 0x91, 1, 3][..],
             &[5, 9, 0x91, 1, 3],

@@ -159,18 +159,19 @@ impl Reader {
 
     /// The content of a tree, commit or tag.
     pub(crate) fn structure(&mut self, id: &oid, kind: Kind) -> Result<&[u8], ToolError> {
-        self.last = match self.packs.find(id) {
-            Some((found, content)) => {
-                of_kind(id, kind, found)?;
-                content
-            }
-            None => {
-                let mut buffer = Vec::new();
-                self.read_stored(id, kind, LARGEST_STRUCTURE, &mut buffer)?;
-                Arc::new(buffer)
-            }
-        };
+        self.last = self.shared(id, kind)?;
         Ok(&self.last)
+    }
+
+    /// As [`Reader::structure`], to be held while others are read.
+    pub(crate) fn shared(&mut self, id: &oid, kind: Kind) -> Result<Arc<Vec<u8>>, ToolError> {
+        if let Some((found, content)) = self.packs.find(id) {
+            of_kind(id, kind, found)?;
+            return Ok(content);
+        }
+        let mut buffer = Vec::new();
+        self.read_stored(id, kind, LARGEST_STRUCTURE, &mut buffer)?;
+        Ok(Arc::new(buffer))
     }
 
     /// The content of a file, or its size where that is more than `most` bytes.

@@ -2,12 +2,15 @@
 
 mod changes;
 
+pub(crate) mod blame;
 pub(crate) mod branch_create;
 pub(crate) mod diff;
+pub(crate) mod history_of;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod read;
 pub(crate) mod search;
 pub(crate) mod show;
+pub(crate) mod status;
 pub(crate) mod refs;
 pub(crate) mod verify;

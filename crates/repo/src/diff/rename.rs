@@ -69,7 +69,7 @@ impl Match<'_> {
 
 impl View {
     /// Joins deletions and additions to renames.
-    pub(super) fn detect_renames(&mut self, changes: &mut Vec<Change>) -> Result<(), ToolError> {
+    pub(crate) fn detect_renames(&mut self, changes: &mut Vec<Change>) -> Result<(), ToolError> {
         let place = |wanted: fn(&Change) -> bool| -> Vec<usize> {
             (0..changes.len()).filter(|at| wanted(&changes[*at])).collect()
         };

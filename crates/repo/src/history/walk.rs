@@ -27,6 +27,9 @@ const BOTTOM: u8 = 16;
 /// How long a limited walk goes on when all that waits is excluded, since clocks go wrong: git's
 /// own number.
 const SLOP: usize = 5;
+/// How much older than what is asked for a commit must be for the walk to end, in seconds: thirty
+/// days, since clocks go wrong.
+const SKEW: i64 = 30 * 86_400;
 
 /// A walk.
 pub(crate) struct Walk {
@@ -57,8 +60,8 @@ pub(crate) struct Step {
 }
 
 impl Walk {
-    /// A walk of a range; of the commits that touch `path`, if there is one. `since` ends it at
-    /// commits that are older, in seconds since 1970.
+    /// A walk of a range; of the commits that touch `path`, if there is one. Those before `since`, in
+    /// seconds since 1970, are left out, as by `git log --since-as-filter`.
     pub(crate) fn new(
         view: &mut View,
         range: &Range,
@@ -75,7 +78,7 @@ impl Walk {
             follows,
             since,
             found: None,
-            limited: since.is_some() || !range.exclude.is_empty(),
+            limited: !range.exclude.is_empty(),
             interesting: 0,
             steps: 0,
         };
@@ -103,15 +106,19 @@ impl Walk {
             self.found = Some(found);
         }
         loop {
+            let is_past = self.is_past();
             let number = match &mut self.found {
                 Some(found) => found.pop(),
+                None if is_past => None,
                 None => self.queue.pop(),
             };
             let Some(number) = number else { return Ok(None) };
             if self.found.is_none() {
                 self.add_parents(view, number)?;
             }
-            if !self.marks.has(number, UNINTERESTING | SAME) {
+            let time = view.reader.facts(number)?.time;
+            let is_late = self.since.is_none_or(|since| time >= since);
+            if is_late && !self.marks.has(number, UNINTERESTING | SAME) {
                 let track = self.track_of.get(&number);
                 let path = track.map(|track| self.tracks[*track].path.clone());
                 return Ok(Some(Step { number, path }));
@@ -131,9 +138,6 @@ impl Walk {
         while let Some(number) = self.queue.pop() {
             self.interesting -= usize::from(!self.marks.has(number, UNINTERESTING));
             let time = view.reader.facts(number)?.time;
-            if self.since.is_some_and(|since| time < since) {
-                self.marks.add(number, UNINTERESTING);
-            }
             self.add_parents(view, number)?;
             if self.marks.has(number, UNINTERESTING) {
                 slop = match self.queue.time() {
@@ -148,8 +152,37 @@ impl Walk {
             }
             last = time;
             found.push(number);
+            if self.is_past() {
+                break;
+            }
         }
+        self.exclude_known(view);
         Ok(found)
+    }
+
+    /// Whether all that waits is older than anything that is asked for.
+    fn is_past(&self) -> bool {
+        let past = |since: i64| self.queue.time().is_some_and(|time| time < since - SKEW);
+        self.since.is_some_and(past)
+    }
+
+    /// Excludes what is behind the excluded commits that still wait, as far as it is known: clocks
+    /// that are wrong by more than the walk allows for then show nothing that is excluded.
+    fn exclude_known(&mut self, view: &View) {
+        let mut pending = Vec::new();
+        while let Some(number) = self.queue.pop() {
+            if self.marks.has(number, UNINTERESTING) {
+                pending.push(number);
+            }
+        }
+        while let Some(number) = pending.pop() {
+            for parent in view.reader.commits.known_parents(number) {
+                if !self.marks.has(*parent, UNINTERESTING) {
+                    self.marks.add(*parent, UNINTERESTING);
+                    pending.push(*parent);
+                }
+            }
+        }
     }
 
     fn add_parents(&mut self, view: &mut View, number: Number) -> Result<(), ToolError> {

@@ -30,7 +30,8 @@ pub(super) fn changes(case: &Case, old: Option<&str>, new: &str) -> Vec<Change> 
     let mut all = raw(&diff(case, &["--raw", "-z"], old, new));
     let counted = diff(case, &["--numstat", "-z"], old, new);
     for (change, counts) in all.iter_mut().zip(numbers(&counted)) {
-        change.counts = counts;
+        // git has no counts for what is binary, not even where only its name changed.
+        change.counts = if change.ids.0 == change.ids.1 { Some((0, 0)) } else { counts };
     }
     all
 }

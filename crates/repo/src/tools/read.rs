@@ -108,16 +108,16 @@ fn read(view: &mut View, args: &Args) -> Result<Text, ToolError> {
 
 /// Which lines are asked for, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lines {
-    from: usize,
-    to: Option<usize>,
+pub(super) struct Lines {
+    pub(super) from: usize,
+    pub(super) to: Option<usize>,
     /// Whether any were named.
     given: bool,
 }
 
 impl Lines {
     /// `10-40`, `10` or `10-`; without, all that fit.
-    fn parse(text: Option<&str>) -> Result<Self, ToolError> {
+    pub(super) fn parse(text: Option<&str>) -> Result<Self, ToolError> {
         let Some(text) = text else { return Ok(Self { from: 1, to: None, given: false }) };
         let wrong =
             || ToolError::invalid("lines: write 10-40, or 10 for one line, or 10- to go on.");
