@@ -37,10 +37,10 @@ impl Layout {
                 StartError::new(format!("`linked`: {}: {error}", folder.display()))
             })?);
         }
-        let (work_tree, named) = parts(&top)?;
         let found = Found { within: &within };
+        let (work_tree, named) = parts(&top, &found)?;
         let git_dir = found.inside(&named)?;
-        let common_dir = found.inside(&common(&git_dir)?)?;
+        let common_dir = found.inside(&common(&git_dir, &found)?)?;
         for part in PARTS {
             let at = common_dir.join(part);
             if at.exists() {
@@ -90,6 +90,16 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
+    /// What a file says that may be read; none, where there is no such file. A link is followed no
+    /// further than to the declared folders.
+    fn text(&self, file: &Path) -> Result<Option<String>, StartError> {
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(self.inside(file)?);
+        text.map(Some).map_err(|error| StartError::new(format!("{}: {error}", file.display())))
+    }
+
     /// The path without symbolic links, if it may be read.
     fn inside(&self, path: &Path) -> Result<PathBuf, StartError> {
         let real = path.canonicalize().map_err(|error| {
@@ -107,13 +117,12 @@ impl Found<'_> {
 }
 
 /// The working tree, and the folder of git's own files.
-fn parts(top: &Path) -> Result<(Option<PathBuf>, PathBuf), StartError> {
+fn parts(top: &Path, found: &Found<'_>) -> Result<(Option<PathBuf>, PathBuf), StartError> {
     let dot = top.join(".git");
     if dot.is_dir() {
         return Ok((Some(top.to_owned()), dot));
     }
-    if dot.is_file() {
-        let text = std::fs::read_to_string(&dot).unwrap_or_default();
+    if let Some(text) = found.text(&dot)? {
         let named = text.trim_end().strip_prefix("gitdir: ").ok_or_else(|| {
             StartError::new(format!("{} does not begin with `gitdir: `", dot.display()))
         })?;
@@ -130,13 +139,9 @@ fn parts(top: &Path) -> Result<(Option<PathBuf>, PathBuf), StartError> {
 }
 
 /// The folder of refs and objects: `commondir` names it in a linked working tree.
-fn common(git_dir: &Path) -> Result<PathBuf, StartError> {
-    let file = git_dir.join("commondir");
-    match std::fs::read_to_string(&file) {
-        Ok(named) => Ok(git_dir.join(named.trim_end())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(git_dir.to_owned()),
-        Err(error) => Err(StartError::new(format!("{}: {error}", file.display()))),
-    }
+fn common(git_dir: &Path, found: &Found<'_>) -> Result<PathBuf, StartError> {
+    let named = found.text(&git_dir.join("commondir"))?;
+    Ok(named.map_or_else(|| git_dir.to_owned(), |named| git_dir.join(named.trim_end())))
 }
 
 /// How objects are named. The repository's configuration is read for this alone.
