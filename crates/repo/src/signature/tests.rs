@@ -190,6 +190,25 @@ async fn an_ssh_signature_counts_only_as_it_is_declared() {
 }
 
 #[tokio::test]
+async fn the_key_of_somebody_else_is_unknown() {
+    let signing = Signing::new();
+    let (ada, eve) =
+        (signing.ssh_key("ada", &["-t", "ed25519"]), signing.ssh_key("eve", &["-t", "ed25519"]));
+    signing.ssh_commit("eve");
+    signing.signers(&format!("ada@example.org {ada}\n"));
+    signing.check("unknown key SHA256:").await;
+    signing.signers(&format!("ada@example.org {ada}\neve@example.org {eve}\n"));
+    signing.check("good: eve@example.org (").await;
+    let (ada, eve) =
+        (signing.gpg_key("ada", "ed25519", "0"), signing.gpg_key("eve", "ed25519", "0"));
+    signing.gpg_commit(&eve, "");
+    signing.export(&[&ada]);
+    signing.check(&format!("unknown key {eve}")).await;
+    signing.export(&[&ada, &eve]);
+    signing.check("good: eve <eve@example.org> (").await;
+}
+
+#[tokio::test]
 async fn a_changed_commit_is_bad() {
     let signing = Signing::new();
     let line = signing.ssh_key("ada", &["-t", "ed25519"]);
