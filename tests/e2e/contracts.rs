@@ -96,6 +96,21 @@ fn examples_are_accepted_and_refused_as_they_say() {
     }
 }
 
+/// A tool that servers.toml switches on is held to the same rules.
+#[test]
+fn a_tool_that_is_off_by_default_keeps_the_rules() {
+    let folder = Folder::repo("branches = [\"agent/*\"]\n");
+    let mut session = Session::start(&suite(), "repo", &folder.config());
+    let listed = session.request("tools/list", json!({}))["result"]["tools"].clone();
+    let listed = listed.as_array().expect("tools").clone();
+    let tool = listed.iter().find(|tool| tool["name"] == "repo_branch_create").expect("the tool");
+    let mut found = Vec::new();
+    unbounded("repo_branch_create", &tool["inputSchema"], &mut found);
+    assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(tool["annotations"]["readOnlyHint"], false);
+    check_examples(&mut session, "repo_branch_create");
+}
+
 fn check_examples(session: &mut Session, name: &str) {
     let path = repository().join(format!("tests/examples/{name}.json"));
     let text_of =

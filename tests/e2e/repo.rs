@@ -14,7 +14,7 @@ const MAIN: &str = "cf4b9819f9fff879c4ba5c4c8605d0852ec6e6fd";
 fn acting() -> Folder {
     let folder = Folder::repo("branches = [\"agent/*\"]\n");
     // As git leaves it after `git pack-refs`: there is a file that a transaction would lock.
-    let (git, mut packed) = (folder.path("shop.git"), String::new());
+    let (git, mut packed) = (folder.path("shop/.git"), String::new());
     for name in ["heads/cancel", "heads/express", "heads/main", "tags/v1.0"] {
         let file = git.join("refs").join(name);
         let id = fs::read_to_string(&file).expect("a ref");
@@ -104,7 +104,7 @@ fn a_branch_is_created_after_a_yes_and_nothing_else_can_be_written() {
     assert!(!listed.iter().any(|name| name == "repo_branch_create"), "off by default: {listed:?}");
 
     let folder = acting();
-    let git_folder = folder.path("shop.git");
+    let git_folder = folder.path("shop/.git");
     let mut session = Session::start(&suite(), "repo", &folder.config());
     assert!(
         names(&session.request("tools/list", json!({}))).contains(&"repo_branch_create".into())
@@ -148,14 +148,14 @@ fn a_link_that_is_made_later_leads_nowhere() {
     assert!(text(&before).ends_with("refs 1-4 of 4"), "{before}");
     // A ref like any other, but for where it is.
     folder.write("outside", MAIN);
-    let link = folder.path("shop.git/refs/heads/leak");
+    let link = folder.path("shop/.git/refs/heads/leak");
     std::os::unix::fs::symlink(folder.path("outside"), link).expect("a link");
     for rev in ["leak", "refs/heads/leak"] {
         let answer = session.call("repo_log", json!({"repo": "shop", "rev": rev}));
         assert!(text(&answer).starts_with("not_found: no revision "), "{answer}");
     }
     // Objects, too: what would be read there is refused by the kernel.
-    let objects = folder.path("shop.git/objects");
+    let objects = folder.path("shop/.git/objects");
     let pack = fs::read_dir(objects.join("pack")).expect("packs").flatten();
     let pack =
         pack.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "pack"));
@@ -166,29 +166,35 @@ fn a_link_that_is_made_later_leads_nowhere() {
     let mut fresh = Session::start(&suite(), "repo", &folder.config());
     let answer = fresh.call("repo_read", read);
     assert_eq!(answer["result"]["isError"], true, "{answer}");
-    assert_eq!(git(&folder.path("shop.git"), &["rev-parse", "main"]), MAIN, "git follows it");
+    assert_eq!(git(&folder.path("shop/.git"), &["rev-parse", "main"]), MAIN, "git follows it");
+}
+
+/// Starts a server that does not; what it says.
+fn refused(folder: &Folder) -> String {
+    let mut command = Command::new(suite());
+    command.args(["repo", "--config"]).arg(folder.config()).stdin(std::process::Stdio::null());
+    let output = command.output().expect("it runs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{errors}");
+    assert!(errors.contains("servers.repo.repositories.shop"), "{errors}");
+    errors
 }
 
 #[test]
 fn what_leads_out_is_refused_at_the_start_with_the_remedy() {
-    for (name, content, expected) in [
-        ("objects/info/alternates", "/etc\n", "is outside of the repository's `path`"),
-        ("HEAD", "", "is no git repository"),
-    ] {
-        let folder = Folder::repo("");
-        let file = folder.path("shop.git").join(name);
-        if content.is_empty() {
-            fs::remove_file(file).expect("removed");
-        } else {
-            fs::write(file, content).expect("written");
-        }
-        let mut command = Command::new(suite());
-        command.args(["repo", "--config"]).arg(folder.config()).stdin(std::process::Stdio::null());
-        let output = command.output().expect("it runs");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && errors.contains(expected), "{name}: {errors}");
-        assert!(errors.contains("servers.repo.repositories.shop"), "{name}: {errors}");
-    }
+    let folder = Folder::repo("");
+    fs::write(folder.path("shop/.git/objects/info/alternates"), "/etc\n").expect("written");
+    assert!(
+        refused(&folder).contains("is outside of the repository's `path`; if it belongs to it")
+    );
+    // A linked working tree: its repository is elsewhere.
+    let folder = Folder::repo("");
+    fs::rename(folder.path("shop/.git"), folder.path("elsewhere")).expect("moved");
+    folder.write("shop/.git", "gitdir: ../elsewhere\n");
+    assert!(refused(&folder).contains("add the folder to `linked`"));
+    // An archive of source has no history.
+    fs::remove_file(folder.path("shop/.git")).expect("removed");
+    assert!(refused(&folder).contains("`git init` or `git clone` makes one"));
 }
 
 #[test]

@@ -130,18 +130,22 @@ impl Folder {
             "[people]\n\"*\" = [\"developer\"]\n[roles.developer]\ntools = [\"repo_*\"]\n\
              targets = {{ repository = [\"shop\"] }}\n\
              [servers.repo]\npurpose = \"Answer questions about source.\"\nowner = \"tests\"\n\
-             [servers.repo.repositories.secret]\npath = \"secret.git\"\n\
-             [servers.repo.repositories.shop]\npath = \"shop.git\"\n\
+             [servers.repo.repositories.secret]\npath = \"secret\"\n\
+             [servers.repo.repositories.shop]\npath = \"shop\"\n\
              hidden = [\"**/*.key\"]\n{extra}"
         ));
         folder.repositories();
         folder
     }
 
-    /// Puts two copies of the sample repository there.
+    /// Puts two copies of the sample repository there, each with a working tree that has no file.
     pub fn repositories(&self) {
-        for name in ["shop.git", "secret.git"] {
-            copy(&repository().join("samples/shop.git"), &self.path(name));
+        for name in ["shop", "secret"] {
+            let git = self.path(name).join(".git");
+            copy(&repository().join("samples/shop.git"), &git);
+            let config = git.join("config");
+            let text = std::fs::read_to_string(&config).expect("a configuration");
+            std::fs::write(config, text.replace("bare = true", "bare = false")).expect("written");
         }
     }
 

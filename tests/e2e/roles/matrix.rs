@@ -46,7 +46,6 @@ fn of_repository(tool: &str, repository: &str) -> Value {
         "repo_read" | "repo_blame" => json!({"repo": repository, "path": "README.md"}),
         "repo_search" | "repo_history_of" => json!({"repo": repository, "text": "order"}),
         "repo_verify" => json!({"repo": repository, "rev": "main"}),
-        "repo_diff" => json!({"repo": repository, "rev": "v1.0..main"}),
         "repo_branch_create" => json!({
             "repo": repository, "name": "agent/x", "rev": "main", "reason": "x".repeat(10)
         }),
