@@ -33,7 +33,6 @@ mod refs;
 mod revision;
 mod signature;
 mod tree;
-mod work;
 mod xdiff;
 
 mod answer;

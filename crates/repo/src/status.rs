@@ -8,6 +8,7 @@
 mod compare;
 mod index;
 mod walk;
+mod work;
 
 use std::collections::BTreeMap;
 

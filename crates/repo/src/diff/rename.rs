@@ -156,7 +156,8 @@ impl View {
         let (Some(old), Some(new)) = (changes[source].old, changes[target].new) else {
             return Ok(0);
         };
-        if !old.mode.is_file() || !new.mode.is_file() {
+        // What is only in the working tree is in no object, and has no name to be read by.
+        if !old.mode.is_file() || !new.mode.is_file() || new.id.is_null() {
             return Ok(0);
         }
         let (old_size, new_size) = (self.size(old.id, known)?, self.size(new.id, known)?);
