@@ -19,7 +19,7 @@ use crate::{Repo, answer, patch, path};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_blame",
     title: "Blame",
-    purpose: "Who last changed each of `lines` 10-40. Renames are followed.",
+    purpose: "Who last changed each line.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(300),

@@ -16,7 +16,7 @@ use crate::{Repo, answer};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_diff",
     title: "Diff",
-    purpose: "Stat of `rev` a..b, or of a and the working tree; with `path`, hunks.",
+    purpose: "Stat of a..b, or a and the working tree; hunks of `path`.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(600),

@@ -22,7 +22,7 @@ use crate::{Repo, answer, path};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_history_of",
     title: "History of",
-    purpose: "Commits where `text` appears or vanishes; slow without `path`.",
+    purpose: "Commits where a text comes or goes.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(60),

@@ -19,7 +19,7 @@ use crate::{Repo, answer, path};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_list",
     title: "List",
-    purpose: "A folder, or the files of a glob.",
+    purpose: "Files of a folder or glob.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(600),

@@ -17,7 +17,7 @@ use crate::{Repo, answer, date, path};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_log",
     title: "Log",
-    purpose: "Commits, newest first; `rev` may be a range a..b. Renames of a file are followed.",
+    purpose: "Commits of `rev` or a..b.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(600),

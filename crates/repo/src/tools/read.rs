@@ -19,7 +19,7 @@ use crate::{Repo, answer, path};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_read",
     title: "Read",
-    purpose: "A file, or its `lines` 10-40.",
+    purpose: "A file, or `lines` 10-40.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(600),

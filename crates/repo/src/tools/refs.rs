@@ -18,7 +18,7 @@ use crate::{Repo, answer, date, path};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_refs",
     title: "Refs",
-    purpose: "Branches and tags, compared with `rev`.",
+    purpose: "Branches and tags.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(600),

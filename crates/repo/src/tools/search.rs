@@ -17,7 +17,7 @@ use crate::{Repo, answer, path};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_search",
     title: "Search",
-    purpose: "Finds text. `path`: folder or glob.",
+    purpose: "Finds text in files.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(600),
@@ -79,10 +79,8 @@ fn search(view: &mut View, args: &Args) -> Result<Text, ToolError> {
     let tree = view.tree_of(revision.id)?;
     let scope = view.scope(&tree, args.path.as_deref())?;
     let files = view.files(&tree, &scope)?;
-    let chosen: Vec<usize> = (0..files.len())
-        .filter(|&index| files.entry(index).mode.is_file() && scope.holds(files.path(index)))
-        .collect();
-    let scanned = scan(view, &files, &chosen, &pattern)?;
+    let path = given(args.path.as_deref());
+    let scanned = scan(view, tree, (&scope, path), &files, &pattern)?;
     let mut shown = Shown {
         text: String::new(),
         room: answer::room(&view.ctx, false),
@@ -91,7 +89,7 @@ fn search(view: &mut View, args: &Args) -> Result<Text, ToolError> {
         count: 0,
     };
     shown.fill(view, &files, &scanned.found, &pattern)?;
-    Ok(told(view, &revision, args, &scope, (&files, chosen.len()), &scanned, shown))
+    Ok(told(view, &revision, args, &scope, &files, &scanned, shown))
 }
 
 /// The matches of one page.
@@ -250,13 +248,13 @@ fn told(
     revision: &Revision,
     args: &Args,
     scope: &Scope,
-    (files, searched): (&Files, usize),
+    files: &Files,
     scanned: &Scanned,
     shown: Shown,
 ) -> Text {
     let total = scanned.lines();
     let mut trailer = if total == 0 {
-        format!("no matches in {searched} files")
+        format!("no matches in {}", counted(scanned.files, "file", "s"))
     } else {
         format!(
             "{} in {}",
@@ -280,7 +278,7 @@ fn told(
             let _ = write!(trailer, "; {count} {what}");
         }
     }
-    if total == 0 && searched == 0 && matches!(scope, Scope::Glob(_)) {
+    if total == 0 && scanned.files == 0 && matches!(scope, Scope::Glob(_)) {
         trailer.push_str("; `*` ends at a slash, `**/*.c` does not");
     }
     let mut parts = Vec::new();

@@ -16,7 +16,7 @@ use crate::{Repo, answer, date};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_show",
     title: "Show",
-    purpose: "A commit, with the hunks of `path`.",
+    purpose: "A commit; hunks of `path`.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(600),

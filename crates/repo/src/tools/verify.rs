@@ -26,7 +26,7 @@ use crate::{Repo, answer, date, path};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "repo_verify",
     title: "Verify",
-    purpose: "Proves who signed, ancestry, only paths, a file's hash.",
+    purpose: "Proves signer, ancestry, paths, hash.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(300),

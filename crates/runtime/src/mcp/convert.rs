@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contract::output::Body;
-use contract::{Effect, Kind, Media, ToolError};
+use contract::{Contract, Effect, Kind, Media, ToolError};
 use rmcp::ErrorData as McpError;
 use rmcp::model::{
     CallToolResult, ContentBlock, GetPromptResult, Prompt, PromptArgument, PromptMessage,
@@ -21,7 +21,7 @@ use crate::pipeline::Answer;
 pub(super) fn tool(entry: &Entry) -> Tool {
     let contract = &entry.contract;
     let mut tool = Tool::new(contract.name, contract.purpose, Arc::clone(&entry.input));
-    tool.title = Some(contract.title.to_owned());
+    tool.title = (!says_its_title(contract)).then(|| contract.title.to_owned());
     tool.output_schema.clone_from(&entry.output);
     let hints = ToolAnnotations::new();
     tool.annotations = Some(match contract.effect {
@@ -32,6 +32,13 @@ pub(super) fn tool(entry: &Entry) -> Tool {
         Effect::Commits => hints.read_only(false).destructive(true).open_world(true),
     });
     tool
+}
+
+/// Whether the name says what the title does, as `repo_log` says `Log`: hosts then show the name,
+/// and the title is not paid for.
+fn says_its_title(contract: &Contract) -> bool {
+    let words = contract.name.split_once('_').map(|(_, words)| words.replace('_', " "));
+    words.is_some_and(|words| words.eq_ignore_ascii_case(contract.title))
 }
 
 pub(super) fn resource(resource: contract::Resource) -> Resource {
@@ -117,5 +124,35 @@ pub(super) fn prompt_result(shown: Shown) -> GetPromptResult {
 pub(super) fn enable_logging(capabilities: &mut ServerCapabilities, logs: bool) {
     if logs {
         capabilities.logging = Some(Default::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use contract::{Approval, Limit, Size};
+
+    use super::*;
+
+    #[test]
+    fn a_title_that_the_name_says_is_not_paid_for() {
+        let says = |name, title| {
+            says_its_title(&Contract {
+                name,
+                title,
+                purpose: "",
+                effect: Effect::Reads,
+                approval: Approval::None,
+                limit: Limit::per_minute(1),
+                timeout: Duration::from_secs(1),
+                size: Size::CAP,
+                verified_by: None,
+            })
+        };
+        assert!(says("repo_log", "Log"));
+        assert!(says("repo_history_of", "History of"));
+        assert!(!says("docs_search", "Search documentation"));
+        assert!(!says("echo", "Echo"));
     }
 }

@@ -110,7 +110,8 @@ fn same(left: &[String], right: &[String], what: &str) {
 async fn it_finds_what_git_grep_finds() {
     let world = many_files();
     let repo = world.open().await.expect("a server");
-    // Twice: the second time, the sieve knows the contents.
+    // The first search reads, the second makes filters, the others use them; more than are
+    // remembered, so that the second round searches once more.
     for _ in 0..2 {
         for text in ["strbuf_addf", "TODO", "ab", "a.b", "-", "Grü", "beta_x", "nowhere at all"] {
             let (lines, trailer) = pages(&repo, json!({ "text": text })).await;
@@ -279,7 +280,7 @@ async fn what_cannot_be_searched_for_is_told() {
         (json!({"text": "(?<=a)b", "regex": true}), "invalid: text: not a regular expression"),
         (json!({"text": "x", "cursor": "{}"}), "invalid: the cursor is of another tool"),
         (json!({"text": "x", "rev": "nowhere"}), "not_found: no revision nowhere"),
-        (json!({"text": "--version"}), "no matches in 1 files"),
+        (json!({"text": "--version"}), "no matches in 1 file"),
     ] {
         let text = call::<Search>(&repo, args).await;
         assert!(text.starts_with(expected), "{text}");
