@@ -15,6 +15,9 @@ use crate::reader::damaged;
 use crate::tree::{Broken, Entries, Entry, Mode};
 use crate::view::View;
 
+/// How deeply folders are entered: each takes some of the thread's stack.
+const DEEPEST: usize = 500;
+
 /// One change. Paths are of the new side, but of a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
@@ -142,6 +145,10 @@ impl View {
             }
         }
         if old_tree.is_some() || new_tree.is_some() {
+            if path.iter().filter(|byte| **byte == b'/').count() >= DEEPEST {
+                let message = format!("folders are nested more than {DEEPEST} deep; name a path.");
+                return Err(ToolError::new(contract::Kind::TooLarge, message));
+            }
             let old: Option<&ObjectId> = old_tree.as_ref();
             let new: Option<&ObjectId> = new_tree.as_ref();
             self.compare(changes, path.as_bstr(), old.map(|id| &**id), new.map(|id| &**id))?;
