@@ -15,6 +15,7 @@ pub mod measures;
 mod numbers;
 mod process;
 mod redaction;
+mod repo;
 pub mod report;
 mod sql;
 

@@ -25,6 +25,11 @@ pub(super) fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::INFINITY, f64::from)
 }
 
+/// Tokens of a text, as the tokenizer `o200k_base` counts them.
+pub(super) fn tokens(text: &str) -> f64 {
+    count(bpe_openai::o200k_base().count(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use super::numbers::micros;
 use crate::harness::{self, initialize, meta};
 
 /// A program to measure.
@@ -36,6 +39,11 @@ impl Subject {
     /// `suite sql`.
     pub(super) fn sql(folder: &harness::Folder) -> Self {
         Self::of(harness::suite(), "sql", folder)
+    }
+
+    /// `suite repo`.
+    pub(super) fn repo(folder: &harness::Folder) -> Self {
+        Self::of(harness::suite(), "repo", folder)
     }
 
     fn of(program: PathBuf, server: &str, folder: &harness::Folder) -> Self {
@@ -93,6 +101,13 @@ impl Process {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
         Ok(kib / 1024.0)
+    }
+
+    /// The processor time of all its threads so far, in microseconds, by the kernel's own clock of
+    /// the process: it has no ticks, which short calls would fall between.
+    pub(super) fn processor(&self) -> Result<f64> {
+        let clock = clock_getcpuclockid(Pid::from_raw(self.child.id().cast_signed()))?;
+        Ok(micros(clock.now()?.into()))
     }
 
     /// The processor time it used so far, in microseconds: user and system time of proc(5).

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::Effort;
 use super::http::{load, request};
 use super::measures::{OnOneProcessor, row};
-use super::numbers::{median, micros, percentile};
+use super::numbers::{self, median, micros, percentile};
 use super::process::{Session, Subject, line, modern};
 use super::report::{Limit, Row};
 use crate::harness::Folder;
@@ -159,7 +159,7 @@ fn start(world: &World, effort: Effort) -> Result<Vec<Row>> {
         row("sql: cold start to first answer", "ms", median(&times), None, &[Limit::Most(10.0)]),
         row("sql: idle memory", "MiB", median(&memories), None, &[Limit::Most(20.0)]),
         row("sql: memory after 100 answers of each engine", "MiB", used, None, &[]),
-        row("sql: tools/list", "tokens", world::tokens(&tools), None, &[Limit::Most(900.0)]),
+        row("sql: tools/list", "tokens", numbers::tokens(&tools), None, &[Limit::Most(900.0)]),
     ])
 }
 
@@ -198,9 +198,9 @@ fn tokens(world: &World) -> Result<Row> {
         shown.push_str(&text);
     }
     session.close()?;
-    let floor = world::tokens(&Value::from(objects).to_string());
+    let floor = numbers::tokens(&Value::from(objects).to_string());
     let what = "sql: 1,000 rows of 10 columns, over JSON objects";
-    Ok(row(what, "tokens", world::tokens(&shown), Some(floor), &[Limit::Times(0.62)]))
+    Ok(row(what, "tokens", numbers::tokens(&shown), Some(floor), &[Limit::Times(0.62)]))
 }
 
 /// servers.toml of databases that everybody may read.

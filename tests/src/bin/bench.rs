@@ -14,12 +14,15 @@ Usage: cargo xtask bench [NAME…] [--quick] [--records N] [--json FILE] [--writ
 Measures the product against a bare rmcp server in the same run, and prints ours, the floor, the
 ratio and the limit. Exit code 1 if a limit is exceeded.
 
-  NAME         start, call, http, governance, memory, docs, sql, redaction, audit
-               or log; all of them without a name
+  NAME         start, call, http, governance, memory, docs, sql, repo, redaction,
+               audit or log; all of them without a name
   --quick      few rounds: a first impression
   --records N  records of the logs that are written and read; 200000 without it
   --json FILE  also write the figures as JSON
   --write      also rewrite BENCHMARKS.md; for a whole run only
+
+`repo` measures the repository that the environment variable BENCH_REPO names; one that is generated
+once, without it.
 ";
 
 /// What the command line asks for.

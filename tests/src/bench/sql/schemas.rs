@@ -8,7 +8,7 @@ use super::super::measures::row;
 use super::super::numbers::{median, micros};
 use super::super::process::{Session, Subject, line, modern};
 use super::super::report::{Limit, Row};
-use super::world::tokens;
+use super::super::numbers::tokens;
 use crate::harness::Folder;
 
 /// The overview and everything of 200 tables, and how fast 1,000 are described.

@@ -81,11 +81,6 @@ fn data() -> String {
     sql
 }
 
-/// Tokens of a text, as the tokenizer `o200k_base` counts them.
-pub(super) fn tokens(text: &str) -> f64 {
-    super::super::numbers::count(bpe_openai::o200k_base().count(text))
-}
-
 /// The CSV inside of an answer of `sql_query`: what stands within the fence.
 fn csv(text: &str) -> Result<&str> {
     let (_, rest) = text.split_once("<untrusted").context("a fence")?;
