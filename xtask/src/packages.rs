@@ -80,6 +80,11 @@ pub(crate) const TESTS: &[Package] = &[
         why: "to sign commits with keys of OpenPGP",
         is_present: || on_path("gpg").is_some() && on_path("gpg-agent").is_some(),
     },
+    Package {
+        name: "strace",
+        why: "to see what a server does as the kernel sees it",
+        is_present: || on_path("strace").is_some(),
+    },
 ];
 
 /// Where bindgen looks for libclang, and whether the compiler's own headers are there, too.
