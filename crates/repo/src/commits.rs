@@ -66,11 +66,6 @@ impl Commits {
         !self.shallow.is_empty()
     }
 
-    /// How many commits are known: numbers are below it.
-    pub(crate) fn len(&self) -> usize {
-        self.facts.len()
-    }
-
     /// The name of a commit.
     pub(crate) fn id(&self, number: Number) -> ObjectId {
         self.facts[number as usize].id

@@ -15,8 +15,8 @@ use crate::reader::damaged;
 use crate::tree::{Broken, Entries, Entry, Mode};
 use crate::view::View;
 
-/// How deeply folders are entered: each takes some of the thread's stack.
-const DEEPEST: usize = 500;
+/// How deeply folders are entered: git's own number (git-config(1), `core.maxTreeDepth`).
+const DEEPEST: usize = 2_048;
 
 /// One change. Paths are of the new side, but of a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,14 @@ pub(crate) struct Changes {
     pub(crate) hidden: usize,
 }
 
+/// A comparison that is under way.
+#[derive(Default)]
+struct Compared {
+    changes: Changes,
+    /// Folders that differ.
+    pending: Vec<(BString, Option<ObjectId>, Option<ObjectId>)>,
+}
+
 impl View {
     /// What changed from one tree, or from nothing, to another, with renames as `git diff -M` finds
     /// them.
@@ -74,14 +82,21 @@ impl View {
         old: Option<&oid>,
         new: Option<&oid>,
     ) -> Result<Changes, ToolError> {
-        let mut changes = Changes::default();
-        self.compare(&mut changes, BStr::new(""), old, new)?;
+        let mut compared = Compared::default();
+        let owned = |tree: Option<&oid>| tree.map(ToOwned::to_owned);
+        // Folders wait in a list and not on the stack, which a repository could exhaust.
+        compared.pending.push((BString::default(), owned(old), owned(new)));
+        while let Some((folder, old, new)) = compared.pending.pop() {
+            self.compare(&mut compared, folder.as_bstr(), old.as_deref(), new.as_deref())?;
+        }
+        let mut changes = compared.changes;
+        changes.all.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(changes)
     }
 
     fn compare(
         &mut self,
-        changes: &mut Changes,
+        compared: &mut Compared,
         folder: &BStr,
         old: Option<&oid>,
         new: Option<&oid>,
@@ -112,7 +127,7 @@ impl View {
             let (old, new) = (old.and_then(Result::ok), new.and_then(Result::ok));
             let Some((name, ..)) = old.or(new) else { continue };
             let path = path::join(folder, name);
-            self.change(changes, path, old.map(entry), new.map(entry))?;
+            self.change(compared, path, old.map(entry), new.map(entry))?;
         }
     }
 
@@ -123,7 +138,7 @@ impl View {
 
     fn change(
         &mut self,
-        changes: &mut Changes,
+        compared: &mut Compared,
         path: BString,
         old: Option<Entry>,
         new: Option<Entry>,
@@ -139,9 +154,10 @@ impl View {
         let ((old_tree, old), (new_tree, new)) = (split(old), split(new));
         if old.is_some() || new.is_some() {
             if self.shows(path.as_bstr()) {
-                changes.all.push(Change { path: path.clone(), old, new, renamed: None });
+                let path = path.clone();
+                compared.changes.all.push(Change { path, old, new, renamed: None });
             } else {
-                changes.hidden += 1;
+                compared.changes.hidden += 1;
             }
         }
         if old_tree.is_some() || new_tree.is_some() {
@@ -149,9 +165,7 @@ impl View {
                 let message = format!("folders are nested more than {DEEPEST} deep; name a path.");
                 return Err(ToolError::new(contract::Kind::TooLarge, message));
             }
-            let old: Option<&ObjectId> = old_tree.as_ref();
-            let new: Option<&ObjectId> = new_tree.as_ref();
-            self.compare(changes, path.as_bstr(), old.map(|id| &**id), new.map(|id| &**id))?;
+            compared.pending.push((path, old_tree, new_tree));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Size, Target, Text, Tool, ToolError};
+use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Target, Text, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

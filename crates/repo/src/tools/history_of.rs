@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bstr::{BString, ByteSlice as _};
-use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Size, Target, Text, Tool, ToolError};
+use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Target, Text, Tool, ToolError};
 use gix_hash::ObjectId;
 use memchr::memmem::Finder;
 use schemars::JsonSchema;
