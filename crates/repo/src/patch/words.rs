@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn words_that_came_and_went_are_marked() {
         check("a b c\n", "a x c\n", "a [-b-]{+x+} c");
-        check("a b c\n", "a c\n", "a [-b-] c");
+        check("a b c\n", "a c\n", "a [-b-]c");
         check("a c\n", "a b c\n", "a {+b+} c");
         check("b c\n", "c\n", "[-b-]c");
         check("a\nb\n", "", "[-a-]\n[-b-]");

@@ -1,6 +1,7 @@
 //! The files beneath a tree, at every depth.
 
 use std::mem;
+use std::sync::atomic::AtomicBool;
 
 use bstr::{BStr, ByteSlice as _};
 use contract::{Kind, ToolError};
@@ -19,6 +20,8 @@ const LONGEST_PATH: usize = 64 << 10;
 pub(crate) struct Files {
     /// How many files may not be seen.
     pub(crate) hidden: usize,
+    /// Whether they were searched before.
+    pub(super) searched: AtomicBool,
     text: Vec<u8>,
     items: Vec<(u32, Entry)>,
 }
@@ -26,13 +29,13 @@ pub(crate) struct Files {
 impl Files {
     /// A list of nothing.
     pub(crate) fn none() -> Self {
-        Files { hidden: 0, text: Vec::new(), items: Vec::new() }
+        Files { hidden: 0, searched: AtomicBool::new(false), text: Vec::new(), items: Vec::new() }
     }
 
     /// A list of one.
     pub(super) fn single(path: &BStr, entry: Entry) -> Self {
         let end = u32::try_from(path.len()).unwrap_or(u32::MAX);
-        Files { hidden: 0, text: path.to_vec(), items: vec![(end, entry)] }
+        Files { text: path.to_vec(), items: vec![(end, entry)], ..Self::none() }
     }
 
     /// How many there are.

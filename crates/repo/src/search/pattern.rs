@@ -11,6 +11,8 @@ use regex_syntax::hir::{self, Class, Hir, HirKind};
 
 /// What is looked for: a text, or a regular expression that matches within a line.
 pub(crate) struct Pattern {
+    /// As it is written, and whether it is a regular expression.
+    pub(super) written: (String, bool),
     engine: Engine,
     /// Texts of which every match holds one; none, where no such texts are known.
     pub(super) needles: Option<Vec<Vec<u8>>>,
@@ -46,7 +48,8 @@ impl Pattern {
             return Err(ToolError::invalid(message));
         }
         let needles = (text.len() >= SHORTEST).then(|| vec![text.as_bytes().to_vec()]);
-        Ok(Self { engine: Engine::Text(Finder::new(text).into_owned()), needles })
+        let engine = Engine::Text(Finder::new(text).into_owned());
+        Ok(Self { written: (text.to_owned(), false), engine, needles })
     }
 
     /// Looks for what a regular expression matches, each line for itself.
@@ -67,7 +70,8 @@ impl Pattern {
             Some(_) => wrong("it is too large; shorten its repetitions"),
             None => wrong(&error.to_string()),
         })?;
-        Ok(Self { engine: Engine::Regex(Box::new(regex)), needles: required(&within) })
+        let engine = Engine::Regex(Box::new(regex));
+        Ok(Self { written: (text.to_owned(), true), engine, needles: required(&within) })
     }
 
     /// The first match at or behind a position.
@@ -82,11 +86,6 @@ impl Pattern {
                 regex.search(&input).map(|found| found.range())
             }
         }
-    }
-
-    /// Whether a content holds it anywhere.
-    pub(super) fn is_in(&self, content: &[u8]) -> bool {
-        self.hits(content).next().is_some()
     }
 
     /// The lines of a content that hold it.

@@ -1,7 +1,7 @@
 //! Which files hold a pattern, found on all processors.
 
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use contract::{Ctx, ToolError};
@@ -10,7 +10,8 @@ use gix_object::{Find as _, FindHeader as _};
 
 use super::files::Files;
 use super::pattern::Pattern;
-use super::sieve::{Grams, Maker};
+use super::scope::Scope;
+use super::sieve::{Asked, Grams, Maker};
 use crate::view::{LARGEST, View, is_binary};
 
 /// A file that holds the pattern.
@@ -27,13 +28,15 @@ pub(crate) struct Found {
 /// What came of a scan.
 #[derive(Default)]
 pub(crate) struct Scanned {
+    /// How many files were searched.
+    pub(crate) files: usize,
     /// The files that hold the pattern, in their order.
     pub(crate) found: Vec<Found>,
     /// How many files are larger than what is looked at.
     pub(crate) huge: usize,
     /// How many files are not in this clone, or damaged.
     pub(crate) unread: usize,
-    learnt: Vec<(ObjectId, Grams)>,
+    pub(super) learnt: Vec<(ObjectId, Grams)>,
 }
 
 /// As many threads are worth their start for as many files.
@@ -43,13 +46,41 @@ const MOST_THREADS: usize = 4;
 /// How many files a thread takes at a time.
 const STRIDE: usize = 16;
 
-/// Looks for a pattern in some of the files.
+/// Looks for a pattern in the files of a scope. `path` is how the caller wrote the scope.
 pub(crate) fn scan(
+    view: &mut View,
+    tree: ObjectId,
+    (scope, path): (&Scope, Option<&str>),
+    files: &Files,
+    pattern: &Pattern,
+) -> Result<Arc<Scanned>, ToolError> {
+    let path = path.unwrap_or_default().to_owned();
+    let asked = Asked { tree, path, pattern: pattern.written.clone() };
+    let repository = Arc::clone(&view.repository);
+    let sieve = || repository.sieve.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = sieve().result(&asked) {
+        return Ok(found);
+    }
+    let chosen: Vec<usize> = (0..files.len())
+        .filter(|&index| files.entry(index).mode.is_file() && scope.holds(files.path(index)))
+        .collect();
+    let mut scanned = scan_all(view, files, &chosen, pattern)?;
+    scanned.files = chosen.len();
+    let mut sieve = sieve();
+    sieve.learn(std::mem::take(&mut scanned.learnt));
+    let scanned = Arc::new(scanned);
+    sieve.keep(asked, &scanned);
+    Ok(scanned)
+}
+
+fn scan_all(
     view: &mut View,
     files: &Files,
     chosen: &[usize],
     pattern: &Pattern,
 ) -> Result<Scanned, ToolError> {
+    // Filters are made for files that are searched again.
+    let learns = files.searched.swap(true, Ordering::Relaxed);
     let (candidates, room) = sift(view, files, chosen, pattern);
     let work = Work {
         ctx: &view.ctx,
@@ -57,7 +88,7 @@ pub(crate) fn scan(
         candidates: &candidates,
         pattern,
         next: AtomicUsize::new(0),
-        room: AtomicUsize::new(room),
+        room: AtomicUsize::new(if learns { room } else { 0 }),
     };
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let threads = processors.min(MOST_THREADS).min(candidates.len() / FILES_A_THREAD + 1);
@@ -76,8 +107,6 @@ pub(crate) fn scan(
     })?;
     view.go_on()?;
     scanned.found.sort_unstable_by_key(|found| found.index);
-    let mut sieve = view.repository.sieve.lock().unwrap_or_else(PoisonError::into_inner);
-    sieve.learn(std::mem::take(&mut scanned.learnt));
     Ok(scanned)
 }
 

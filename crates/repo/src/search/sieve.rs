@@ -5,6 +5,7 @@
 //! odd ones are in the filter; so half the work of filling finds as much. A filter has about one
 //! bit for each byte of content, of which an eighth or less is set.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bstr::{BStr, BString};
@@ -12,11 +13,15 @@ use gix_hash::{ObjectId, oid};
 use gix_hashtable::HashMap;
 
 use super::files::Files;
+use super::scan::Scanned;
 
 /// How much the filters of one repository take, in bytes.
 const MOST_GRAMS: usize = 12 << 20;
 /// How much the lists of files of one repository take, in bytes.
 const MOST_LISTS: usize = 8 << 20;
+/// How many results are remembered, and how many files one of them may have.
+const MOST_RESULTS: usize = 8;
+const MOST_FOUND: usize = 20_000;
 /// What an entry takes beside its bits, in bytes.
 const FRAME: usize = 80;
 /// The smallest and the largest filter, in bits.
@@ -28,7 +33,19 @@ pub(crate) struct Sieve {
     grams: HashMap<ObjectId, (u32, Grams)>,
     weight: usize,
     lists: Vec<(ObjectId, BString, Arc<Files>)>,
+    results: VecDeque<(Asked, Arc<Scanned>)>,
     search: u32,
+}
+
+/// What was looked for, and where: the same again finds the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// The tree of the commit.
+    pub(super) tree: ObjectId,
+    /// The path of the call.
+    pub(super) path: String,
+    /// The pattern, and whether it is a regular expression.
+    pub(super) pattern: (String, bool),
 }
 
 impl Sieve {
@@ -53,6 +70,21 @@ impl Sieve {
         while weight(&self.lists) > MOST_LISTS {
             self.lists.remove(0);
         }
+    }
+
+    /// What a search found, if it is one of the last: the next page of its answer needs it.
+    pub(super) fn result(&self, asked: &Asked) -> Option<Arc<Scanned>> {
+        self.results.iter().find(|(one, _)| one == asked).map(|(_, found)| Arc::clone(found))
+    }
+
+    /// Remembers what a search found.
+    pub(super) fn keep(&mut self, asked: Asked, found: &Arc<Scanned>) {
+        // What is not in this clone may be, the next time.
+        if found.found.len() > MOST_FOUND || found.unread > 0 {
+            return;
+        }
+        self.results.truncate(MOST_RESULTS - 1);
+        self.results.push_front((asked, Arc::clone(found)));
     }
 
     /// Begins a search: what the last ones did not ask for may be forgotten.
@@ -213,6 +245,22 @@ mod tests {
         let absent = (0..1_000).filter(|n| grams.may_hold(&[format!("Xq{n}zkj").into_bytes()]));
         assert!(absent.count() < 20);
         assert!(grams.may_hold(&[b"nowhere_here".to_vec(), b"word_7_of".to_vec()]));
+    }
+
+    #[test]
+    fn the_last_results_are_remembered() {
+        let mut sieve = Sieve::default();
+        let asked =
+            |n: usize| Asked { tree: id(1), path: String::new(), pattern: (n.to_string(), false) };
+        for n in 0..MOST_RESULTS + 1 {
+            sieve.keep(asked(n), &Arc::default());
+        }
+        assert!(sieve.result(&asked(0)).is_none() && sieve.result(&asked(1)).is_some());
+        assert!(sieve.result(&Asked { tree: id(2), ..asked(1) }).is_none());
+        assert!(sieve.result(&Asked { path: "src".into(), ..asked(1) }).is_none());
+        assert!(sieve.result(&Asked { pattern: ("1".into(), true), ..asked(1) }).is_none());
+        sieve.keep(asked(99), &Arc::new(Scanned { unread: 1, ..Scanned::default() }));
+        assert!(sieve.result(&asked(99)).is_none());
     }
 
     #[test]
