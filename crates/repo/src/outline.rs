@@ -3,7 +3,11 @@
 //! A light look at each line, by the kind of file; no parser, so that any size and any nonsense is
 //! fine. What is missed is still in the file.
 
+mod language;
+
 use bstr::{BStr, ByteSlice as _};
+
+use language::Language;
 
 /// The landmarks that fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,8 +24,6 @@ pub(crate) struct Outline {
 const WIDTH: usize = 60;
 /// How deeply a definition may be indented, in columns.
 const DEEPEST: usize = 8;
-/// How a line is judged: from the line without its indentation, and its indentation.
-type Judge = fn(&str, usize) -> bool;
 
 /// The landmarks of a file, in as many bytes as there is room for. Of too many, the inner ones
 /// are left out first, then every other one, so that the rest is spread over the file.
@@ -78,13 +80,15 @@ fn marks(path: &BStr, content: &[u8]) -> Vec<Mark> {
         }
         // The beginning is enough: no line is judged by what a reader would not see either.
         let body = body[..body.len().min(400)].to_str_lossy();
-        let is_head = match language.judge() {
-            Some(judge) => judge(body.trim_end(), indent),
-            None => {
-                let inner = lines.peek().is_some_and(|(_, next)| next.starts_with_str(" "))
-                    || lines.peek().is_some_and(|(_, next)| next.starts_with_str("\t"));
-                indent == 0 && inner && body.starts_with(|c: char| c.is_alphanumeric() || c == '_')
-            }
+        let body = body.trim_end();
+        let opens = || {
+            let indented =
+                |(_, next): &(usize, &[u8])| next.starts_with(b" ") || next.starts_with(b"\t");
+            lines.peek().is_some_and(indented)
+        };
+        let is_head = match language {
+            Language::Other => indent == 0 && body.starts_with(is_word) && opens(),
+            _ => language.is_head(body, indent),
         };
         if is_head {
             // The depth of a heading is in its marks.
@@ -92,10 +96,15 @@ fn marks(path: &BStr, content: &[u8]) -> Vec<Mark> {
                 Language::Markdown => body.bytes().take_while(|c| matches!(c, b'#' | b'=')).count(),
                 _ => indent,
             };
-            marks.push(Mark { text: format!("{}: {}", index + 1, clip(&body)), indent: depth });
+            marks.push(Mark { text: format!("{}: {}", index + 1, clip(body)), indent: depth });
         }
     }
     marks
+}
+
+/// Whether a character is of a name.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 /// A definition without what opens its body.
@@ -107,216 +116,6 @@ fn clip(body: &str) -> String {
         text.push('…');
     }
     text
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Language {
-    Rust,
-    Python,
-    Script,
-    Go,
-    Classes,
-    C,
-    Ruby,
-    Shell,
-    Markdown,
-    Other,
-}
-
-impl Language {
-    /// By the ending of the name.
-    fn of(path: &BStr) -> Self {
-        let name = path.rsplit_str("/").next().unwrap_or_default();
-        let ending = name.rfind_byte(b'.').map_or(&b""[..], |at| &name[at + 1..]);
-        match ending.to_ascii_lowercase().as_slice() {
-            b"rs" => Self::Rust,
-            b"py" | b"pyi" | b"pyx" => Self::Python,
-            b"js" | b"jsx" | b"mjs" | b"cjs" | b"ts" | b"tsx" | b"mts" | b"vue" | b"svelte" => {
-                Self::Script
-            }
-            b"go" => Self::Go,
-            b"java" | b"cs" | b"php" | b"kt" | b"kts" | b"swift" | b"scala" | b"dart" => {
-                Self::Classes
-            }
-            b"c" | b"h" | b"cc" | b"cpp" | b"cxx" | b"hpp" | b"hh" | b"m" | b"mm" => Self::C,
-            b"rb" | b"rake" | b"ex" | b"exs" => Self::Ruby,
-            b"sh" | b"bash" | b"zsh" => Self::Shell,
-            b"md" | b"markdown" | b"mdx" | b"adoc" | b"asciidoc" => Self::Markdown,
-            _ => Self::Other,
-        }
-    }
-
-    fn judge(self) -> Option<Judge> {
-        Some(match self {
-            Self::Rust => |line, _| {
-                const HEADS: &[&str] = &[
-                    "fn",
-                    "struct",
-                    "enum",
-                    "trait",
-                    "impl",
-                    "mod",
-                    "type",
-                    "union",
-                    "macro_rules!",
-                    "static",
-                ];
-                const BEFORE: &[&str] = &["async", "const", "unsafe", "extern", "\"C\"", "default"];
-                let line = line.strip_prefix("pub").map_or(line, |rest| {
-                    let rest = rest.trim_start();
-                    if rest.starts_with('(') {
-                        rest.split_once(')').map_or(rest, |(_, rest)| rest.trim_start())
-                    } else {
-                        rest
-                    }
-                });
-                begins(&line.replace("impl<", "impl <"), BEFORE, HEADS)
-            },
-            Self::Python => |line, _| begins(line, &["async"], &["def", "class"]),
-            Self::Script => |line, indent| {
-                const HEADS: &[&str] = &[
-                    "function",
-                    "function*",
-                    "class",
-                    "interface",
-                    "type",
-                    "enum",
-                    "namespace",
-                    "module",
-                    "const",
-                    "let",
-                    "var",
-                ];
-                const BEFORE: &[&str] = &["export", "default", "async", "abstract", "declare"];
-                let is_inner = indent > 0
-                    && line.ends_with('{')
-                    && line.contains('(')
-                    && !line.starts_with(['}', '(', '.', '/', '*'])
-                    && !first_is(line, CONTROL);
-                indent == 0 && begins(line, BEFORE, HEADS) || is_inner && is_call(line)
-            },
-            Self::Go => {
-                |line, indent| indent == 0 && begins(line, &[], &["func", "type", "var", "const"])
-            }
-            Self::Classes => |line, _| {
-                const HEADS: &[&str] = &[
-                    "class",
-                    "interface",
-                    "enum",
-                    "record",
-                    "struct",
-                    "trait",
-                    "namespace",
-                    "fun",
-                    "func",
-                    "function",
-                    "def",
-                    "object",
-                    "protocol",
-                    "extension",
-                    "init",
-                ];
-                const BEFORE: &[&str] = &[
-                    "public",
-                    "private",
-                    "protected",
-                    "internal",
-                    "static",
-                    "final",
-                    "abstract",
-                    "sealed",
-                    "partial",
-                    "open",
-                    "override",
-                    "data",
-                    "async",
-                    "virtual",
-                    "readonly",
-                    "inline",
-                    "suspend",
-                    "case",
-                    "implicit",
-                    "lazy",
-                    "mutating",
-                    "default",
-                    "synchronized",
-                    "native",
-                    "unsafe",
-                    "new",
-                    "extern",
-                ];
-                begins(line, BEFORE, HEADS)
-                    || first_is(line, BEFORE) && line.contains('(') && !line.ends_with(';')
-            },
-            Self::C => |line, indent| {
-                const TYPES: &[&str] =
-                    &["struct", "enum", "union", "typedef", "class", "namespace", "template"];
-                let is_start = line.starts_with(|c: char| c.is_alphabetic() || c == '_');
-                let is_type = first_is(line, TYPES) && !line.ends_with(';');
-                let is_function = line.contains('(')
-                    && !line.ends_with([';', ':', '\\'])
-                    && !first_is(line, CONTROL);
-                indent == 0 && is_start && (is_type || is_function)
-            },
-            Self::Ruby => |line, _| {
-                begins(line, &[], &["def", "class", "module", "defmodule", "defp", "defmacro"])
-            },
-            Self::Shell => |line, _| {
-                let name = line.split(['(', ' ']).next().unwrap_or("");
-                let is_name = !name.is_empty()
-                    && name.chars().all(|c| c.is_alphanumeric() || "_-:.".contains(c));
-                first_is(line, &["function"])
-                    || is_name && line[name.len()..].trim_start().starts_with("()")
-            },
-            Self::Markdown => |line, indent| {
-                let level = line.bytes().take_while(|c| matches!(c, b'#' | b'=')).count();
-                let is_alike = line.bytes().take(level).all(|c| Some(c) == line.bytes().next());
-                (1..=6).contains(&level) && is_alike && indent < 4 && line[level..].starts_with(' ')
-            },
-            Self::Other => return None,
-        })
-    }
-}
-
-/// What looks like a function's head, and is none.
-const CONTROL: &[&str] = &[
-    "if", "else", "for", "while", "switch", "return", "catch", "do", "goto", "case", "try", "with",
-    "function", "await", "throw", "new", "typeof",
-];
-
-/// Whether a line begins with one of some words, behind any of those that may come before.
-fn begins(line: &str, before: &[&str], heads: &[&str]) -> bool {
-    let word = |word: &&str| !before.contains(word);
-    let mut words = line.split_whitespace().take(8);
-    words.by_ref().find(word).is_some_and(|word| {
-        let word = word.split(['(', '<', '{', ':', ';']).next().unwrap_or(word);
-        heads.contains(&word)
-    })
-}
-
-/// Whether the first word of a line is one of some.
-fn first_is(line: &str, words: &[&str]) -> bool {
-    let first = line.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
-    words.contains(&first)
-}
-
-/// Whether a line is a name with parentheses behind it, such as the head of a method.
-fn is_call(line: &str) -> bool {
-    const BEFORE: &[&str] = &[
-        "async",
-        "static",
-        "get",
-        "set",
-        "public",
-        "private",
-        "protected",
-        "readonly",
-        "override",
-    ];
-    let head = line.split('(').next().unwrap_or("").trim_end();
-    let name = head.split_whitespace().find(|word| !BEFORE.contains(word)).unwrap_or(head);
-    let is_name = |c: char| c.is_alphanumeric() || "_$#*<>".contains(c);
-    head.ends_with(name) && !name.is_empty() && name.chars().all(is_name)
 }
 
 #[cfg(test)]
@@ -381,8 +180,8 @@ mod tests {
 
     #[test]
     fn of_too_many_the_outer_ones_remain_spread_over_the_file() {
-        let content: String =
-            (0..400).map(|n| format!("fn f{n}() {{\n    fn inner() {{}}\n}}\n")).collect();
+        let function = |n| format!("fn f{n}() {{\n    fn inner() {{}}\n}}\n");
+        let content = (0..400).map(function).collect::<Vec<_>>().concat();
         let found = outline("a.rs".into(), content.as_bytes(), 500);
         assert_eq!(found.total, 800);
         assert!(found.text.len() <= 500 && found.shown > 10, "{found:?}");

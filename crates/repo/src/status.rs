@@ -24,7 +24,7 @@ use crate::revision::short;
 use crate::search::Files;
 use crate::tree::{Entry, Mode};
 use crate::view::View;
-use index::{Index, Tracked};
+use index::{Index, Mark, Tracked};
 
 /// The state of a working tree.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ impl View {
             head,
             operation: operation(&git_dir),
             stashes: self.stashes()?,
-            absent: index.tracked.iter().filter(|one| one.is_absent).count(),
+            absent: index.tracked.iter().filter(|one| one.mark == Mark::Absent).count(),
             hidden: walked.hidden,
             unread: walked.unread,
             ..Status::default()
@@ -156,7 +156,7 @@ impl View {
             changes.push(Change { path: path.to_owned(), old, new, renamed: None });
         };
         let mut at = 0;
-        let staged = |one: &&Tracked| !one.is_intended;
+        let staged = |one: &&Tracked| one.mark != Mark::Intended;
         let mut tracked = index.tracked.iter().filter(staged).peekable();
         while at < files.len() || tracked.peek().is_some() {
             let old = (at < files.len()).then(|| (files.path(at), files.entry(at)));
@@ -168,7 +168,7 @@ impl View {
                 (old, Some(one)) => {
                     let old = old.filter(|(path, _)| *path == one.path.as_bstr());
                     let new = Entry { mode: one.mode, id: one.id };
-                    if !one.is_conflict && old.is_none_or(|(_, old)| old != new) {
+                    if one.mark != Mark::Conflict && old.is_none_or(|(_, old)| old != new) {
                         add(one.path.as_bstr(), old.map(|(_, old)| old), Some(new));
                     }
                     at += usize::from(old.is_some());

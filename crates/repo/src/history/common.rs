@@ -76,12 +76,14 @@ impl View {
         first: ObjectId,
         second: ObjectId,
     ) -> Result<(usize, usize), ToolError> {
-        Ok((self.count(first, second)?, self.count(second, first)?))
+        let bases = self.merge_bases(first, second)?;
+        Ok((self.count(first, &bases)?, self.count(second, &bases)?))
     }
 
-    /// How many commits one reaches and the other does not.
-    fn count(&mut self, one: ObjectId, other: ObjectId) -> Result<usize, ToolError> {
-        let range = Range { include: vec![one], exclude: vec![other], ..Range::default() };
+    /// How many commits one reaches and the others do not.
+    fn count(&mut self, one: ObjectId, others: &[ObjectId]) -> Result<usize, ToolError> {
+        let (include, exclude) = (vec![one], others.to_vec());
+        let range = Range { include, exclude, ..Range::default() };
         let mut walk = Walk::new(self, &range, None, false, None)?;
         let mut count = 0;
         while walk.next(self)?.is_some() {

@@ -19,7 +19,7 @@ pub(crate) struct Pattern {
 }
 
 enum Engine {
-    Text(Finder<'static>),
+    Text(Box<Finder<'static>>),
     Regex(Box<Regex>),
 }
 
@@ -48,7 +48,7 @@ impl Pattern {
             return Err(ToolError::invalid(message));
         }
         let needles = (text.len() >= SHORTEST).then(|| vec![text.as_bytes().to_vec()]);
-        let engine = Engine::Text(Finder::new(text).into_owned());
+        let engine = Engine::Text(Box::new(Finder::new(text).into_owned()));
         Ok(Self { written: (text.to_owned(), false), engine, needles })
     }
 

@@ -252,7 +252,7 @@ mod tests {
         let mut sieve = Sieve::default();
         let asked =
             |n: usize| Asked { tree: id(1), path: String::new(), pattern: (n.to_string(), false) };
-        for n in 0..MOST_RESULTS + 1 {
+        for n in 0..=MOST_RESULTS {
             sieve.keep(asked(n), &Arc::default());
         }
         assert!(sieve.result(&asked(0)).is_none() && sieve.result(&asked(1)).is_some());

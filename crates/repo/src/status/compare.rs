@@ -10,7 +10,7 @@ use contract::ToolError;
 use gix_hash::{ObjectId, hasher};
 use sha2::{Digest as _, Sha256};
 
-use super::index::Tracked;
+use super::index::{Mark, Tracked};
 use super::walk::small_file;
 use crate::tree::Mode;
 use crate::view::{Content, LARGEST, View};
@@ -47,11 +47,10 @@ impl Compare {
         name: &Path,
         tracked: &Tracked,
     ) -> Result<io::Result<Option<char>>, ToolError> {
-        if tracked.is_conflict || tracked.is_assumed {
-            return Ok(Ok(None));
-        }
-        if tracked.is_intended {
-            return Ok(Ok(Some('A')));
+        match tracked.mark {
+            Mark::Conflict | Mark::Assumed => return Ok(Ok(None)),
+            Mark::Intended => return Ok(Ok(Some('A'))),
+            Mark::Plain | Mark::Absent => {}
         }
         let data = match dir.symlink_metadata(name) {
             Ok(data) => data,

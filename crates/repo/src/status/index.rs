@@ -1,6 +1,6 @@
 //! The index (gitformat-index(5)): what is tracked, and how the files were when git last looked.
 
-use bstr::{BStr, BString, ByteSlice as _};
+use bstr::{BString, ByteSlice as _};
 use cap_std::fs::Dir;
 use contract::{Kind, ToolError};
 use gix_hash::ObjectId;
@@ -32,14 +32,35 @@ pub(super) struct Tracked {
     pub(super) id: ObjectId,
     /// How the file was.
     pub(super) stat: Stat,
-    /// Whether it is not to be checked out (`git sparse-checkout`).
-    pub(super) is_absent: bool,
-    /// Whether git takes it for unchanged without looking (`git update-index --assume-unchanged`).
-    pub(super) is_assumed: bool,
-    /// Whether only its name is staged (`git add --intent-to-add`).
-    pub(super) is_intended: bool,
-    /// Whether it is among the conflicts.
-    pub(super) is_conflict: bool,
+    /// What else there is to it.
+    pub(super) mark: Mark,
+}
+
+/// What sets a tracked file apart; of several, the last here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Nothing.
+    Plain,
+    /// git takes it for unchanged without looking (`git update-index --assume-unchanged`).
+    Assumed,
+    /// It is not to be checked out (`git sparse-checkout`).
+    Absent,
+    /// Only its name is staged (`git add --intent-to-add`).
+    Intended,
+    /// Both sides of a merge have changed it.
+    Conflict,
+}
+
+impl Mark {
+    fn of(flags: Flags, stages: u8) -> Self {
+        match flags {
+            _ if stages != 0 => Self::Conflict,
+            _ if flags.contains(Flags::INTENT_TO_ADD) => Self::Intended,
+            _ if flags.contains(Flags::SKIP_WORKTREE) => Self::Absent,
+            _ if flags.contains(Flags::ASSUME_VALID) => Self::Assumed,
+            _ => Self::Plain,
+        }
+    }
 }
 
 impl Index {
@@ -53,14 +74,14 @@ impl Index {
         while let Some(entry) = entries.next() {
             view.visit()?;
             let path = entry.path(&state);
-            let stage = match entry.stage() {
+            let bit = match entry.stage() {
                 Stage::Unconflicted => 0,
                 Stage::Base => 1,
                 Stage::Ours => 2,
                 Stage::Theirs => 4,
             };
-            stages |= stage;
-            if entries.peek().is_some_and(|next| stage != 0 && next.path(&state) == path) {
+            stages |= bit;
+            if entries.peek().is_some_and(|next| bit != 0 && next.path(&state) == path) {
                 continue;
             }
             let tracked = Tracked {
@@ -68,10 +89,7 @@ impl Index {
                 mode: mode(entry.mode.bits()),
                 id: entry.id,
                 stat: entry.stat,
-                is_absent: entry.flags.contains(Flags::SKIP_WORKTREE),
-                is_assumed: entry.flags.contains(Flags::ASSUME_VALID),
-                is_intended: entry.flags.contains(Flags::INTENT_TO_ADD),
-                is_conflict: stages != 0,
+                mark: Mark::of(entry.flags, stages),
             };
             if let Some(code) = letters(stages) {
                 index.conflicts.push((path.to_owned(), code));
@@ -97,20 +115,10 @@ impl Index {
                 mode: entry.mode,
                 id: entry.id,
                 stat: folder.stat,
-                is_absent: true,
-                is_assumed: false,
-                is_intended: false,
-                is_conflict: false,
+                mark: Mark::Absent,
             });
         }
         Ok(())
-    }
-
-    /// The files in a folder, by the path of the folder with a slash.
-    pub(super) fn within(&self, base: &BStr) -> std::ops::Range<usize> {
-        let start = self.tracked.partition_point(|one| one.path.as_bstr() < base);
-        let rest = &self.tracked[start..];
-        start..start + rest.partition_point(|one| one.path.starts_with(base))
     }
 }
 

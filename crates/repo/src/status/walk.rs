@@ -13,7 +13,7 @@ use cap_std::fs::{Dir, FileType, OpenOptions};
 use contract::{Kind, ToolError};
 
 use super::compare::Compare;
-use super::index::Index;
+use super::index::{Index, Mark};
 use crate::tree::Mode;
 use crate::view::View;
 
@@ -169,7 +169,7 @@ impl Walk<'_> {
     /// Tracked files that are not there.
     fn missing(&mut self, range: Range<usize>) {
         for one in &self.index.tracked[range] {
-            if !one.is_absent && !one.is_conflict && !one.is_assumed {
+            if matches!(one.mark, Mark::Plain | Mark::Intended) {
                 self.walked.changed.push((one.path.clone(), 'D'));
             }
         }

@@ -26,11 +26,11 @@ impl View {
         let null = ObjectId::null(self.reader.hash());
         index.tracked.retain_mut(|one| {
             let letter = letters.get(&one.path);
-            let is_changed = letter.is_some() || one.is_conflict;
+            let is_changed = letter.is_some() || one.mark == Mark::Conflict;
             if is_changed {
                 let Some(mode) = mode(&top, one.path.as_bstr()) else { return false };
                 (one.mode, one.id) = (mode, null);
-                (one.is_intended, one.is_conflict) = (false, false);
+                one.mark = Mark::Plain;
             }
             letter != Some(&'D')
         });

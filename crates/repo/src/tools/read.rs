@@ -166,7 +166,7 @@ fn shown(
     let size = human(content.len() as u64);
     let mut trailer = format!("lines {}-{} of {total}; {size}", wanted.from, body.to);
     if body.to < wanted.from {
-        trailer = "an empty file".to_owned();
+        "an empty file".clone_into(&mut trailer);
     } else {
         let source = format!("{address}#L{}-{}", wanted.from, body.to);
         parts.push(Part::Untrusted { source, text: body.text });

@@ -92,7 +92,8 @@ async fn pages_together_are_what_git_ls_tree_lists() {
 async fn a_folder_of_100_000_files_is_paged() {
     let world = World::new();
     let blob = world.git_of(&["hash-object", "-w", "--stdin"]);
-    let lines: String = (0..100_000).map(|n| format!("100644 blob {blob}\tf{n:06}\n")).collect();
+    let line = |n| format!("100644 blob {blob}\tf{n:06}\n");
+    let lines = (0..100_000).map(line).collect::<Vec<_>>().concat();
     let tree = mktree(&world, &lines);
     let commit = world.git(&format!("commit-tree -m many {tree}"));
     world.git(&format!("update-ref refs/heads/main {commit}"));
@@ -121,7 +122,8 @@ async fn a_tree_bomb_ends_with_advice() {
     let blob = world.git_of(&["hash-object", "-w", "--stdin"]);
     let mut tree = mktree(&world, &format!("100644 blob {blob}\tbang\n"));
     for _ in 0..10 {
-        let lines: String = (0..10).map(|n| format!("040000 tree {tree}\td{n}\n")).collect();
+        let line = |n| format!("040000 tree {tree}\td{n}\n");
+        let lines = (0..10).map(line).collect::<Vec<_>>().concat();
         tree = mktree(&world, &lines);
     }
     let commit = world.git(&format!("commit-tree -m bomb {tree}"));

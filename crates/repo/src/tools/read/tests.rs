@@ -38,8 +38,8 @@ async fn parts_are_read_by_line() {
 #[tokio::test]
 async fn all_of_a_long_file_is_what_git_shows() {
     let world = World::new();
-    let text: String =
-        (0..2_000).map(|n| format!("fn f{n}() {{}} // {}\n", "x".repeat(n % 90))).collect();
+    let line = |n| format!("fn f{n}() {{}} // {}\n", "x".repeat(n % 90));
+    let text = (0..2_000).map(line).collect::<Vec<_>>().concat();
     world.write("src/a b.rs", &text);
     let first = world.commit("one");
     world.write("src/a b.rs", "nothing\n");
@@ -64,8 +64,8 @@ async fn all_of_a_long_file_is_what_git_shows() {
 #[tokio::test]
 async fn a_file_that_does_not_fit_begins_with_its_outline() {
     let world = World::new();
-    let text: String =
-        (0..300).map(|n| format!("fn f{n}() {{\n    let x = {n};\n    x\n}}\n")).collect();
+    let function = |n| format!("fn f{n}() {{\n    let x = {n};\n    x\n}}\n");
+    let text = (0..300).map(function).collect::<Vec<_>>().concat();
     world.write("a.rs", &text);
     world.commit("one");
     let repo = world.open().await.expect("a server");
