@@ -81,7 +81,7 @@ fn marks(path: &BStr, content: &[u8]) -> Vec<Mark> {
         // The beginning is enough: no line is judged by what a reader would not see either.
         let body = body[..body.len().min(400)].to_str_lossy();
         let body = body.trim_end();
-        let opens = || {
+        let mut opens = || {
             let indented =
                 |(_, next): &(usize, &[u8])| next.starts_with(b" ") || next.starts_with(b"\t");
             lines.peek().is_some_and(indented)

@@ -9,7 +9,7 @@ use cap_std::fs::{Dir, MetadataExt as _, OpenOptions};
 use contract::{Kind, ToolError};
 use gix_hash::ObjectId;
 
-use super::index::Index;
+use super::index::{Index, Mark};
 use super::{open, walk};
 use crate::diff::Changes;
 use crate::tree::Mode;

@@ -38,7 +38,7 @@ async fn parts_are_read_by_line() {
 #[tokio::test]
 async fn all_of_a_long_file_is_what_git_shows() {
     let world = World::new();
-    let line = |n| format!("fn f{n}() {{}} // {}\n", "x".repeat(n % 90));
+    let line = |n: usize| format!("fn f{n}() {{}} // {}\n", "x".repeat(n % 90));
     let text = (0..2_000).map(line).collect::<Vec<_>>().concat();
     world.write("src/a b.rs", &text);
     let first = world.commit("one");
