@@ -84,7 +84,7 @@ impl View {
     ) -> Result<Vec<Origin>, ToolError> {
         let mut track = Track::take(&mut self.reader, path);
         let entry = track.at(&mut self.reader, commit)?;
-        let blob = entry.map(|entry| entry.id).unwrap_or(ObjectId::null(self.reader.hash()));
+        let blob = entry.map_or_else(|| ObjectId::null(self.reader.hash()), |entry| entry.id);
         let mut blame = Blame {
             view: self,
             tracks: vec![track],

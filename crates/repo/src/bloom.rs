@@ -79,7 +79,7 @@ impl Layer {
     }
 
     fn may_hold(&self, filter: &[u8], key: Key) -> bool {
-        let (first, second) = key.0[if self.version == 2 { 1 } else { 0 }];
+        let (first, second) = key.0[usize::from(self.version == 2)];
         let bits = filter.len() as u64 * 8;
         (0..self.hashes).all(|nth| {
             let hash = first.wrapping_add(nth.wrapping_mul(second));

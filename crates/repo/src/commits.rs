@@ -103,7 +103,7 @@ impl Commits {
         facts.loaded = true;
     }
 
-    fn from_graph(&self, id: &oid) -> Option<Read> {
+    fn graphed(&self, id: &oid) -> Option<Read> {
         let graph = self.graph.as_ref()?;
         let commit = graph.commit_by_id(id)?;
         let parents = commit
@@ -146,7 +146,7 @@ impl Reader {
         let known = &self.commits.facts[number as usize];
         if !known.loaded {
             let id = known.id;
-            let read = match self.commits.from_graph(&id) {
+            let read = match self.commits.graphed(&id) {
                 Some(read) => read,
                 None => self.read_commit(&id)?,
             };

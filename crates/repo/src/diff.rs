@@ -115,7 +115,8 @@ impl View {
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(Ok(old)), Some(Ok(new))) if old == new => {
-                    (olds.next(), news.next());
+                    olds.next();
+                    news.next();
                     continue;
                 }
                 (Some(Ok(old)), Some(Ok(new))) => order(old, new),
@@ -161,7 +162,7 @@ impl View {
             }
         }
         if old_tree.is_some() || new_tree.is_some() {
-            if path.iter().filter(|byte| **byte == b'/').count() >= DEEPEST {
+            if memchr::memchr_iter(b'/', &path).count() >= DEEPEST {
                 let message = format!("folders are nested more than {DEEPEST} deep; name a path.");
                 return Err(ToolError::new(contract::Kind::TooLarge, message));
             }

@@ -97,7 +97,7 @@ fn named(config: &Path) -> Vec<String> {
         let name = header.name().to_string().to_lowercase();
         let middle = if header.subsection_name().is_some() { ".*." } else { "." };
         for key in section.body().value_names() {
-            let key = format!("{name}{middle}{}", key.to_string().to_lowercase());
+            let key = format!("{name}{middle}{}", key.to_lowercase());
             if KEYS.contains(&key.as_str()) && !named.contains(&key) {
                 named.push(key);
             }

@@ -30,7 +30,7 @@ type Place = (usize, u64);
 
 /// The packs of a repository.
 pub(crate) struct Packs {
-    packs: Vec<(index::File, data::File)>,
+    files: Vec<(index::File, data::File)>,
     /// The pack that had the last object.
     last: usize,
     inflate: gix_zlib::Inflate,
@@ -52,7 +52,7 @@ impl Packs {
             Some((index::File::at(path, hash).ok()?, pack))
         });
         Self {
-            packs: opened.collect(),
+            files: opened.collect(),
             last: 0,
             inflate: gix_zlib::Inflate::default(),
             young: HashMap::new(),
@@ -63,10 +63,10 @@ impl Packs {
 
     /// An object, if it is in one of the packs and nothing about it is unusual.
     pub(crate) fn find(&mut self, id: &oid) -> Option<Object> {
-        let count = self.packs.len();
+        let count = self.files.len();
         let (pack, offset) = (0..count).find_map(|nth| {
             let pack = (self.last + nth) % count;
-            let index = &self.packs[pack].0;
+            let index = &self.files[pack].0;
             Some((pack, index.pack_offset_at_index(index.lookup(id)?)))
         })?;
         self.last = pack;
@@ -85,7 +85,7 @@ impl Packs {
             if let Some(known) = self.known(at) {
                 break known;
             }
-            let entry = self.packs[at.0].1.entry(at.1).ok()?;
+            let entry = self.files[at.0].1.entry(at.1).ok()?;
             if usize::try_from(entry.decompressed_size).ok()? > LARGEST || steps.len() > LONGEST {
                 return None;
             }
@@ -114,7 +114,7 @@ impl Packs {
 
     fn inflated(&mut self, pack: usize, entry: &data::Entry) -> Option<Vec<u8>> {
         let mut out = vec![0; usize::try_from(entry.decompressed_size).ok()?];
-        self.packs[pack].1.decompress_entry(entry, &mut self.inflate, &mut out).ok()?;
+        self.files[pack].1.decompress_entry(entry, &mut self.inflate, &mut out).ok()?;
         Some(out)
     }
 

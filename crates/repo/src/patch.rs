@@ -233,16 +233,16 @@ impl Sides<'_> {
         out.push(self.heading(&old, &new));
         let mut at = old.start;
         for hunk in group {
-            self.emit(' ', &self.old, at..hunk.old.start, out);
+            Self::emit(' ', &self.old, at..hunk.old.start, out);
             if self.words {
                 out.extend(words::inline(self.old.lines(&hunk.old), self.new.lines(&hunk.new)));
             } else {
-                self.emit('-', &self.old, hunk.old.clone(), out);
-                self.emit('+', &self.new, hunk.new.clone(), out);
+                Self::emit('-', &self.old, hunk.old.clone(), out);
+                Self::emit('+', &self.new, hunk.new.clone(), out);
             }
             at = hunk.old.end;
         }
-        self.emit(' ', &self.old, at..old.end, out);
+        Self::emit(' ', &self.old, at..old.end, out);
     }
 
     fn heading(&self, old: &Range<usize>, new: &Range<usize>) -> String {
@@ -267,7 +267,7 @@ impl Sides<'_> {
         Some(found.trim_ascii_end().to_str_lossy().into_owned())
     }
 
-    fn emit(&self, mark: char, lines: &Lines<'_>, range: Range<usize>, out: &mut Vec<String>) {
+    fn emit(mark: char, lines: &Lines<'_>, range: Range<usize>, out: &mut Vec<String>) {
         for at in range {
             let line = lines.line(at);
             let (content, ends) = match line.strip_suffix(b"\n") {

@@ -91,7 +91,7 @@ impl View {
             && let Ok(id) = ObjectId::from_hex(base.as_bytes())
         {
             let there = self.reader.exists(&id);
-            return if there { self.seen(id, given) } else { Err(self.unknown(given)) };
+            return if there { self.seen(id, given) } else { Err(Self::unknown(given)) };
         }
         let name = if base == "@" { "HEAD" } else { base };
         for (before, after) in PLACES {
@@ -112,7 +112,7 @@ impl View {
                 return self.seen(id, given);
             }
         }
-        Err(self.unknown(given))
+        Err(Self::unknown(given))
     }
 
     /// What a ref that may be seen points to.
@@ -183,11 +183,11 @@ impl View {
     /// The commit of an id, if the refs that may be seen reach it.
     fn seen(&mut self, id: ObjectId, given: &str) -> Result<ObjectId, ToolError> {
         let commit = self.peel(id)?;
-        if self.is_reached(commit)? { Ok(commit) } else { Err(self.unknown(given)) }
+        if self.is_reached(commit)? { Ok(commit) } else { Err(Self::unknown(given)) }
     }
 
     /// The same answer for what is not there and what may not be seen.
-    fn unknown(&self, given: &str) -> ToolError {
+    fn unknown(given: &str) -> ToolError {
         let shown = clip(given);
         ToolError::not_found(format!("no revision {shown}; repo_refs lists branches and tags."))
     }

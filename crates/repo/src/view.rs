@@ -71,7 +71,7 @@ impl View {
             );
             return Err(ToolError::new(Kind::TooLarge, message));
         }
-        if self.visited % 256 == 0 { self.go_on() } else { Ok(()) }
+        if self.visited.is_multiple_of(256) { self.go_on() } else { Ok(()) }
     }
 
     /// Tells the caller how far the work is, twice a second at most.

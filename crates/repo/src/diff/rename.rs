@@ -3,6 +3,7 @@
 //!
 //! The steps, their order and their numbers are git's own, so that a stat names the same renames.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use bstr::{BStr, ByteSlice as _};
@@ -180,12 +181,11 @@ impl View {
     }
 
     fn learn(&mut self, id: ObjectId, known: &mut Known) -> Result<(), ToolError> {
-        if !known.pieces.contains_key(&id) {
-            let learnt = match self.reader.blob(&id, LARGEST)? {
+        if let Entry::Vacant(unknown) = known.pieces.entry(id) {
+            unknown.insert(match self.reader.blob(&id, LARGEST)? {
                 Blob::Content(content) => pieces(&content),
                 Blob::Large(_) => Pieces::new(),
-            };
-            known.pieces.insert(id, learnt);
+            });
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ impl View {
         while waiting.fresh > 0 {
             let Some(number) = waiting.pop(&painted.marks) else { break };
             done += 1;
-            if done % 1024 == 0 {
+            if done.is_multiple_of(1024) {
                 self.go_on()?;
             }
             let mut colours = painted.marks.of(number) & (FIRST | SECOND | STALE);

@@ -42,7 +42,7 @@ impl View {
         while !reached.seen.has(wanted, SEEN) {
             let Some(number) = reached.queue.pop() else { return Ok(false) };
             done += 1;
-            if done % 1024 == 0 {
+            if done.is_multiple_of(1024) {
                 self.go_on()?;
             }
             for parent in self.reader.facts(number)?.parents.clone() {

@@ -191,7 +191,7 @@ impl Walk {
         }
         self.marks.add(number, ADDED);
         self.steps += 1;
-        if self.steps % 256 == 0 {
+        if self.steps.is_multiple_of(256) {
             view.go_on()?;
             view.progress(self.steps, None, "commits looked at");
         }

@@ -23,7 +23,7 @@ pub(crate) const CONTRACT: Contract = Contract {
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(300),
-    timeout: Duration::from_secs(60),
+    timeout: Duration::from_mins(1),
     size: Size::CAP,
     verified_by: None,
 };

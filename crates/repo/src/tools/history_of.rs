@@ -26,7 +26,7 @@ pub(crate) const CONTRACT: Contract = Contract {
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(60),
-    timeout: Duration::from_secs(60),
+    timeout: Duration::from_mins(1),
     size: answer::DEFAULT,
     verified_by: None,
 };
