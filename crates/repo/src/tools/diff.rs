@@ -37,8 +37,7 @@ pub(crate) struct Args {
     rev: Option<String>,
     #[schemars(length(max = 999))]
     path: Option<String>,
-    #[serde(default)]
-    words: bool,
+    words: Option<bool>,
     #[schemars(length(max = 400))]
     cursor: Option<String>,
 }
@@ -65,7 +64,7 @@ fn diff(view: &mut View, args: &Args) -> Result<Text, ToolError> {
     let (changes, name) = compared(view, args.rev.as_deref().filter(|rev| !rev.is_empty()))?;
     let room = answer::room(&view.ctx, false);
     let next = |view: &View, line| answer::next(&view.ctx, line);
-    let shown = changes::show(view, &changes, &chosen, args.words, (from, room), next)?;
+    let shown = changes::show(view, &changes, &chosen, args.words.unwrap_or(false), (from, room), next)?;
     let mut parts = Vec::new();
     if !shown.text.is_empty() {
         let source = view.repository.address(&name, None);
