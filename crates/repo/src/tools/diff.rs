@@ -64,7 +64,8 @@ fn diff(view: &mut View, args: &Args) -> Result<Text, ToolError> {
     let (changes, name) = compared(view, args.rev.as_deref().filter(|rev| !rev.is_empty()))?;
     let room = answer::room(&view.ctx, false);
     let next = |view: &View, line| answer::next(&view.ctx, line);
-    let shown = changes::show(view, &changes, &chosen, args.words.unwrap_or(false), (from, room), next)?;
+    let shown =
+        changes::show(view, &changes, &chosen, args.words.unwrap_or(false), (from, room), next)?;
     let mut parts = Vec::new();
     if !shown.text.is_empty() {
         let source = view.repository.address(&name, None);
