@@ -183,3 +183,40 @@ fn without_returns(content: &[u8]) -> Vec<u8> {
     plain.extend_from_slice(rest);
     plain
 }
+
+#[cfg(test)]
+mod tests {
+    use gix_index::entry::Stat;
+    use gix_index::entry::stat::Time;
+
+    use super::*;
+    use crate::status::index::Mark;
+
+    #[test]
+    fn a_file_that_changed_as_the_index_was_written_is_read() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        std::fs::write(folder.path().join("a"), "content").expect("a file");
+        let dir = crate::status::open(folder.path()).expect("a folder");
+        let data = dir.symlink_metadata("a").expect("a file");
+        let nanos = u32::try_from(data.mtime_nsec()).expect("nanoseconds");
+        let mut tracked = Tracked {
+            path: "a".into(),
+            mode: Mode::File,
+            id: ObjectId::null(gix_hash::Kind::Sha1),
+            stat: Stat {
+                mtime: Time { secs: low(data.mtime().cast_unsigned()), nsecs: nanos },
+                ctime: Time { secs: low(data.ctime().cast_unsigned()), nsecs: 0 },
+                ino: low(data.ino()),
+                size: low(data.size()),
+                ..Stat::default()
+            },
+            mark: Mark::Plain,
+        };
+        let at = |written| Compare { modes: true, written };
+        assert!(at((data.mtime() + 1, 0)).is_as_it_was(&tracked, &data));
+        assert!(!at((data.mtime(), nanos)).is_as_it_was(&tracked, &data));
+        assert!(!at((data.mtime() - 1, 0)).is_as_it_was(&tracked, &data));
+        tracked.stat.size += 1;
+        assert!(!at((data.mtime() + 1, 0)).is_as_it_was(&tracked, &data));
+    }
+}
