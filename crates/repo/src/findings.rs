@@ -54,8 +54,8 @@ pub(crate) fn of(repository: &Repository) -> Vec<Finding> {
     all
 }
 
-fn finding(weight: Weight, what: String, remedy: &str) -> Option<Finding> {
-    Some(Finding { weight, what, remedy: remedy.to_owned() })
+fn finding(weight: Weight, what: String, remedy: &str) -> Finding {
+    Finding { weight, what, remedy: remedy.to_owned() }
 }
 
 /// Who else can change what is answered from.
@@ -71,7 +71,7 @@ fn writable(repository: &Repository) -> Option<Finding> {
         return None;
     }
     let what = format!("every user of this machine can write {}", parts.join(", "));
-    finding(Weight::Warning, what, "`chmod -R o-w` the git folder")
+    Some(finding(Weight::Warning, what, "`chmod -R o-w` the git folder"))
 }
 
 /// What git would run or follow here.
@@ -81,7 +81,7 @@ fn programs(repository: &Repository) -> Option<Finding> {
         return None;
     }
     let what = format!("its configuration sets {}: not run or followed here", named.join(", "));
-    finding(Weight::Note, what, "git itself runs them: look at them before you do")
+    Some(finding(Weight::Note, what, "git itself runs them: look at them before you do"))
 }
 
 fn named(config: &Path) -> Vec<String> {
@@ -115,7 +115,7 @@ fn hooks(repository: &Repository) -> Option<Finding> {
     };
     let count = entries.flatten().filter(is_hook).count();
     (count > 0).then_some(())?;
-    finding(Weight::Note, format!("hooks: {count}, none of which is run here"), "")
+    Some(finding(Weight::Note, format!("hooks: {count}, none of which is run here"), ""))
 }
 
 fn signers(repository: &Repository) -> Option<Finding> {
@@ -123,13 +123,13 @@ fn signers(repository: &Repository) -> Option<Finding> {
     if let Some((file, fault)) = faults.first() {
         let what = format!("{}: {fault}: no signature counts until it can be read", file.display());
         let remedy = "correct the file, or take it out of `signers`";
-        return finding(Weight::Fault, what, remedy);
+        return Some(finding(Weight::Fault, what, remedy));
     }
     if !repository.signers.is_empty() {
         return None;
     }
     let what = "no `signers`: repo_verify calls every signature one of an unknown key".to_owned();
-    finding(Weight::Note, what, "name a file of allowed signers or of OpenPGP keys")
+    Some(finding(Weight::Note, what, "name a file of allowed signers or of OpenPGP keys"))
 }
 
 /// What of the history is elsewhere.
@@ -147,7 +147,7 @@ fn incomplete(repository: &Repository) -> Option<Finding> {
         parts.push("it borrows objects of another repository");
     }
     (!parts.is_empty()).then_some(())?;
-    finding(Weight::Note, parts.join("; "), "")
+    Some(finding(Weight::Note, parts.join("; "), ""))
 }
 
 fn index(repository: &Repository) -> Option<Finding> {
@@ -156,7 +156,7 @@ fn index(repository: &Repository) -> Option<Finding> {
     repository.rest(reader);
     (!has_filters).then_some(())?;
     let what = "no commit-graph with changed paths: the log of a path takes longer".to_owned();
-    finding(Weight::Note, what, "`git commit-graph write --reachable --changed-paths`")
+    Some(finding(Weight::Note, what, "`git commit-graph write --reachable --changed-paths`"))
 }
 
 fn branches(repository: &Repository) -> Option<Finding> {
@@ -165,7 +165,7 @@ fn branches(repository: &Repository) -> Option<Finding> {
     let heads = repository.layout.common_dir.join("refs").join("heads");
     let what =
         format!("branches {} may be created: {} is writable", globs.join(", "), heads.display());
-    finding(Weight::Note, what, "")
+    Some(finding(Weight::Note, what, ""))
 }
 
 #[cfg(test)]

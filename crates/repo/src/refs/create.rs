@@ -77,7 +77,8 @@ fn check(name: &str) -> Result<(), &'static str> {
     if name.starts_with('-') {
         return Err("begins with `-`");
     }
-    if name.split('/').any(|part| part.len() > LONGEST_PART || part.ends_with(".lock")) {
+    if name.split('/').any(|part| part.len() > LONGEST_PART || part.strip_suffix(".lock").is_some())
+    {
         return Err("has a part that cannot be a file's name");
     }
     let lower = name.to_lowercase();

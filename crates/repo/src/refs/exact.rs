@@ -29,8 +29,9 @@ impl View {
         });
         let folder = if is_own { &layout.git_dir } else { &layout.common_dir };
         match loose(folder, &name) {
-            Some(found) => found,
-            None => self.packed(&name),
+            Loose::Is(target) => Some(target),
+            Loose::Broken => None,
+            Loose::Missing => self.packed(&name),
         }
     }
 
@@ -41,26 +42,39 @@ impl View {
     }
 }
 
-/// The loose ref: none where there is no file, and none inside where it cannot be understood.
-fn loose(folder: &Path, name: &FullName) -> Option<Option<Target>> {
+/// What there is of a loose ref.
+enum Loose {
+    /// It points there.
+    Is(Target),
+    /// It cannot be understood, or would lead out.
+    Broken,
+    /// There is no file.
+    Missing,
+}
+
+fn loose(folder: &Path, name: &FullName) -> Loose {
     let mut at = folder.to_owned();
     let mut parts = name.as_bstr().split_str("/").peekable();
     while let Some(part) = parts.next() {
-        at.push(part.to_path().ok()?);
-        let found = fs::symlink_metadata(&at).ok()?;
+        let Ok(part) = part.to_path() else { return Loose::Missing };
+        at.push(part);
+        let Ok(found) = fs::symlink_metadata(&at) else { return Loose::Missing };
         let is_last = parts.peek().is_none();
         if found.is_symlink() {
             let to = fs::read_link(&at).ok().filter(|_| is_last);
             let to = to.and_then(|to| FullName::try_from(to.to_str()?).ok());
-            return Some(to.filter(|to| to.as_bstr().starts_with(b"refs/")).map(Target::Symbolic));
+            let to = to.filter(|to| to.as_bstr().starts_with(b"refs/"));
+            return to.map_or(Loose::Broken, |to| Loose::Is(Target::Symbolic(to)));
         }
         if is_last && !found.is_file() || !is_last && !found.is_dir() {
-            return None;
+            return Loose::Missing;
         }
     }
     let mut text = Vec::new();
-    let read = File::open(&at).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
-    Some(read.ok().and_then(|_| target(&text)))
+    match File::open(&at).and_then(|file| file.take(LONGEST).read_to_end(&mut text)) {
+        Ok(_) => target(&text).map_or(Loose::Broken, Loose::Is),
+        Err(_) => Loose::Broken,
+    }
 }
 
 /// `ref: NAME`, or an id.

@@ -61,13 +61,12 @@ fn one(line: &str) -> Result<Allowed, String> {
         after: None,
         before: None,
     };
-    let key = match PublicKey::from_openssh(rest) {
-        Ok(key) => key,
-        Err(_) => {
-            let (options, rest) = word(rest).ok_or("a quotation is not closed")?;
-            allowed.set(options)?;
-            PublicKey::from_openssh(rest).map_err(|error| format!("no key: {error}"))?
-        }
+    let key = if let Ok(key) = PublicKey::from_openssh(rest) {
+        key
+    } else {
+        let (options, rest) = word(rest).ok_or("a quotation is not closed")?;
+        allowed.set(options)?;
+        PublicKey::from_openssh(rest).map_err(|error| format!("no key: {error}"))?
     };
     allowed.key = key.key_data().clone();
     Ok(allowed)
@@ -140,7 +139,7 @@ fn moment(text: &str) -> Result<i64, String> {
     from.ok_or_else(|| format!("`{text}` is no time"))
 }
 
-/// Whether a name is in a list of patterns (ssh_config(5), PATTERNS): one that begins with `!`
+/// Whether a name is in a list of patterns (`ssh_config(5)`, PATTERNS): one that begins with `!`
 /// takes the name out.
 fn matches_list(list: &str, name: &str) -> bool {
     let mut found = false;

@@ -8,7 +8,7 @@ use pgp::composed::{Deserializable as _, DetachedSignature, SignedPublicKey, Sig
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature as Packet, SignatureType, SubpacketData};
 use pgp::ser::Serialize as _;
-use pgp::types::{KeyDetails, KeyVersion, PublicParams, SignedUser, Tag};
+use pgp::types::{Duration, KeyDetails, KeyVersion, PublicParams, SignedUser, Tag};
 
 use super::payload::Signed;
 use super::{Signature, shown};
@@ -151,7 +151,7 @@ impl Examined<'_> {
         if made > self.now + AHEAD {
             return Err("it is dated in the future".to_owned());
         }
-        let until = signature.signature_expiration_time().map_or(0, |after| after.as_secs());
+        let until = signature.signature_expiration_time().map_or(0, Duration::as_secs);
         if until != 0 && made + i64::from(until) <= self.now {
             return Err(format!("it expired on {}", date::day(made + i64::from(until), 0)));
         }
@@ -231,7 +231,7 @@ impl Examined<'_> {
         if made < born {
             return Err("it is older than its key".to_owned());
         }
-        let after = own.key_expiration_time().map_or(0, |after| after.as_secs());
+        let after = own.key_expiration_time().map_or(0, Duration::as_secs);
         if after != 0 && born + i64::from(after) <= self.now {
             return Err(format!("its key expired on {}", date::day(born + i64::from(after), 0)));
         }

@@ -92,7 +92,7 @@ impl Signing {
         self.world.git_of(&["update-ref", "HEAD", &id]);
     }
 
-    /// Makes an OpenPGP key without a passphrase; its fingerprint.
+    /// Makes an `OpenPGP` key without a passphrase; its fingerprint.
     fn gpg_key(&self, name: &str, kind: &str, until: &str) -> String {
         let home = self.path("gnupg");
         if !home.exists() {
@@ -224,7 +224,7 @@ async fn a_changed_commit_is_bad() {
     signing.ssh_commit("ada");
     signing.tamper(|text| {
         let (start, end) = (text.find("gpgsig").expect("one"), text.find("\n\n").expect("an end"));
-        format!("{}{}\n{}", &text[..start], &text[start..end].repeat(1), &text[start..])
+        format!("{}{}\n{}", &text[..start], &text[start..end], &text[start..])
     });
     signing.check("bad: not exactly one signature").await;
 }

@@ -97,18 +97,20 @@ fn list(view: &mut View, args: &Args) -> Result<Text, ToolError> {
 /// its object is not in this clone.
 struct Opened {
     of: Ref,
-    commit: Option<Option<Commit>>,
+    is_open: bool,
+    commit: Option<Commit>,
 }
 
 impl Opened {
     /// Looks the commit up.
     fn open(&mut self, view: &mut View) -> Result<Option<&Commit>, ToolError> {
-        if self.commit.is_none() {
+        if !self.is_open {
             view.go_on()?;
             let id = view.commit_of(&self.of).unwrap_or(None);
-            self.commit = Some(id.and_then(|id| view.commit(&id).ok()));
+            self.commit = id.and_then(|id| view.commit(&id).ok());
+            self.is_open = true;
         }
-        Ok(self.commit.as_ref().and_then(Option::as_ref))
+        Ok(self.commit.as_ref())
     }
 }
 
@@ -117,7 +119,7 @@ fn sorted(view: &mut View, fitting: Vec<Ref>) -> Result<Vec<Opened>, ToolError> 
     let is_by_name = fitting.len() > BY_DATE;
     let mut refs = Vec::with_capacity(fitting.len());
     for of in fitting {
-        let mut one = Opened { of, commit: None };
+        let mut one = Opened { of, is_open: false, commit: None };
         let mut time = 0;
         if !is_by_name {
             time = one.open(view)?.map_or(i64::MIN, |commit| commit.committer.time);
