@@ -27,9 +27,9 @@ const BOTTOM: u8 = 16;
 /// How long a limited walk goes on when all that waits is excluded, since clocks go wrong: git's
 /// own number.
 const SLOP: usize = 5;
-/// How much older than what is asked for a commit must be for the walk to end, in seconds: thirty
+/// How much older than what is asked for a commit must be for the walk to end, in seconds: sixty
 /// days, since clocks go wrong.
-const SKEW: i64 = 30 * 86_400;
+const SKEW: i64 = 60 * 86_400;
 
 /// A walk.
 pub(crate) struct Walk {

@@ -147,8 +147,8 @@ impl History {
         let step = i64::try_from(random.below(200_000)).unwrap_or(0);
         let time = match random.below(20) {
             0..=4 => last,
-            5 => last - 40 * step,
-            6 => last + 40 * step,
+            5 => last - 20 * step,
+            6 => last + 20 * step,
             _ => last + step,
         };
         let author_time = if random.percent(20) { time - 3 * step } else { time };

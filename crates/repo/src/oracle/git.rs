@@ -1,5 +1,6 @@
 //! The judge: git's own command line, away from the configuration of the machine.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -62,6 +63,26 @@ impl Git {
     /// The lines that git prints.
     pub(super) fn lines(&self, words: &[&str]) -> Vec<String> {
         self.text(words).lines().map(str::to_owned).collect()
+    }
+
+    /// The lines that git prints of the commits of a range, without those that do not belong to
+    /// it. Where clocks went wrong, git may print some of them, since it takes dates for an order
+    /// (technical/commit-graph.adoc: "this heuristic is currently used whenever the computation is
+    /// allowed to violate topological relationships due to clock skew").
+    pub(super) fn ranged(&self, words: &[&str], range: &str) -> Vec<String> {
+        let mut lines = self.lines(words);
+        let Some((from, to)) = range.split_once("..") else { return lines };
+        let reached = |id: &str| -> HashSet<String> {
+            self.lines(&["rev-list", if id.is_empty() { "HEAD" } else { id }]).into_iter().collect()
+        };
+        let (from, is_three) = (reached(from), to.starts_with('.'));
+        let to = reached(to.trim_start_matches('.'));
+        lines.retain(|id| match (from.contains(id), to.contains(id)) {
+            (false, true) => true,
+            (true, false) => is_three,
+            _ => false,
+        });
+        lines
     }
 
     /// Gives git its input; what it prints.

@@ -140,13 +140,21 @@ impl Asked {
     }
 
     fn walk(&self, case: &Case, range: &str, path: Option<&BString>) -> Vec<String> {
-        let since = self.since.as_ref().map(|since| format!("--since={since}"));
+        // git-rev-list(1), --since-as-filter: "This visits all commits in the range, rather than
+        // stopping at the first commit which is older than a specific date."
+        let since = self.since.as_ref().map(|since| format!("--since-as-filter={since}"));
         let path = path.map(|path| path.to_string());
         let mut words = vec!["--literal-pathspecs", "rev-list"];
         words.extend(since.as_deref());
         words.extend([range, "--"]);
         words.extend(path.as_deref());
-        case.git.lines(&words)
+        let mut ids = case.git.ranged(&words, range);
+        // Behind a rename the walk goes on from one commit, but never out of the range.
+        if range != self.range && self.range.contains("...") {
+            let all = case.git.ranged(&["rev-list", &self.range], &self.range);
+            ids.retain(|id| all.contains(id));
+        }
+        ids
     }
 
     /// Leaves what author, message and date fit. git-log(1): `--author` and `--grep` take regular

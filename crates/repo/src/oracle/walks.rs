@@ -36,7 +36,7 @@ pub(super) fn range(case: &mut Case) -> String {
 }
 
 async fn compare(case: &mut Case, range: String, path: Option<BString>, since: Option<i64>) {
-    let (most, at) = (format!("-{MOST}"), since.map(|since| format!("--since={since}")));
+    let (most, at) = (format!("-{MOST}"), since.map(|since| format!("--since-as-filter={since}")));
     let mut words = vec!["rev-list", &most];
     words.extend(at.as_deref());
     words.push(&range);
@@ -50,7 +50,7 @@ async fn compare(case: &mut Case, range: String, path: Option<BString>, since: O
     words.push("--");
     words.extend(shown.as_deref());
     let words: Vec<&str> = ["--literal-pathspecs"].into_iter().chain(words).collect();
-    let gits = case.git.lines(&words);
+    let gits = case.git.ranged(&words, &range);
     let (asked, of) = (range.clone(), path.clone());
     let ours = case.view(move |view| {
         let range = view.range(Some(&asked))?;
