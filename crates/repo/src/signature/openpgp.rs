@@ -1,8 +1,10 @@
 //! Signatures by `OpenPGP` keys (RFC 9580), as gpg(1) makes them for git.
 //!
 //! The library checks the bytes; what a key may do, and until when, is decided here, and rather
-//! too strictly: SHA-1 and shorter RSA keys count nowhere, a revoked or expired key signs nothing
-//! that counts, whenever the signature says it was made.
+//! too strictly: content that was signed by SHA-1 or a short RSA key does not count, and a revoked or
+//! expired key signs nothing that does, whenever the signature says it was made. What a key signed of
+//! itself may be by SHA-1, as with many old keys: the operator vouches for the file it is in, and
+//! nobody else can change it.
 
 use pgp::composed::{Deserializable as _, DetachedSignature, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
@@ -119,6 +121,11 @@ fn is_strong(signature: &Packet) -> bool {
     )
 }
 
+/// Whether a signature of a key on itself may count: see the head of this file.
+fn is_known(own: &Packet) -> bool {
+    is_strong(own) || own.hash_alg() == Some(HashAlgorithm::Sha1)
+}
+
 /// Whether a signature names a key as its maker.
 fn made_by(signature: &Packet, key: &impl KeyDetails) -> bool {
     signature.issuer_fingerprint().contains(&&key.fingerprint())
@@ -161,8 +168,7 @@ impl Examined<'_> {
         let direct = direct.filter(|own| self.counts(own) && own.verify_key(primary).is_ok());
         let newest =
             direct.chain(users.iter().map(|(_, own)| *own)).max_by_key(|own| own.created());
-        let newest =
-            newest.ok_or("its key has no valid signature of its own (SHA-1 is refused)")?;
+        let newest = newest.ok_or("its key has no valid signature of its own")?;
         self.usable(primary, newest, made)?;
         match subkey {
             Some(subkey) => self.subkey(subkey, made)?,
@@ -211,9 +217,9 @@ impl Examined<'_> {
         found
     }
 
-    /// Whether a signature on a key may count: strong, dated, and not in the future.
+    /// Whether a signature on a key may count: by a known digest, dated, and not in the future.
     fn counts(&self, own: &Packet) -> bool {
-        is_strong(own) && made(own).is_some_and(|made| made <= self.now + AHEAD)
+        is_known(own) && made(own).is_some_and(|made| made <= self.now + AHEAD)
     }
 
     /// Whether a key may be used at all, by the newest signature on it.
@@ -250,12 +256,12 @@ impl Examined<'_> {
         }
         let counting = subkey.signatures.iter().filter(|one| self.counts(one) && bound(one));
         let newest = counting.max_by_key(|one| one.created());
-        let newest = newest.ok_or("its subkey is not bound to the key (SHA-1 is refused)")?;
+        let newest = newest.ok_or("its subkey is not bound to the key")?;
         if flags(newest) != Some(true) {
             return Err("its key is not for signing".to_owned());
         }
         let agrees = newest.embedded_signature().is_some_and(|back| {
-            is_strong(back) && back.verify_primary_key_binding(&subkey.key, primary).is_ok()
+            is_known(back) && back.verify_primary_key_binding(&subkey.key, primary).is_ok()
         });
         if !agrees {
             return Err("its subkey does not vouch for the key".to_owned());

@@ -275,6 +275,24 @@ async fn a_subkey_signs_for_its_key() {
     signing.check(&format!("good: ada <ada@example.org> ({primary})")).await;
 }
 
+/// Many keys of long standing are so, and gpg takes them, too.
+#[tokio::test]
+async fn a_key_may_have_signed_itself_with_sha_1() {
+    let signing = Signing::new();
+    signing.gpg_key("other", "ed25519", "0");
+    let user = "ada <ada@example.org>";
+    let make = ["--cert-digest-algo", "SHA1", "--quick-gen-key", user, "rsa2048", "sign", "0"];
+    signing.gpg(&make);
+    let packets = signing.gpg(&["--export", "--armor", "ada"]);
+    signing.signers(&packets);
+    let file = signing.path("signers").display().to_string();
+    assert!(signing.gpg(&["--list-packets", &file]).contains("digest algo 2,"), "made with SHA-1");
+    signing.gpg_commit("ada", "");
+    signing.check("good: ada <ada@example.org> (").await;
+    signing.gpg_commit("ada", "--digest-algo SHA1");
+    signing.check("untrusted: made with SHA1").await;
+}
+
 #[tokio::test]
 async fn expired_and_revoked_keys_do_not_count() {
     let signing = Signing::new();
