@@ -1,5 +1,7 @@
 //! `suite repo` as its users have it: the real binary, confined, on real repositories.
 
+mod hostile;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
