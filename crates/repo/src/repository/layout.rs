@@ -47,6 +47,7 @@ impl Layout {
                 found.inside(&at)?;
             }
         }
+        found.links(&common_dir.join("objects"))?;
         let hash = format(&common_dir)?;
         let layout = Self { work_tree, git_dir, common_dir, hash, within };
         layout.check_alternates()?;
@@ -90,6 +91,27 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
+    /// That no link among the objects leads outside: whoever reads them follows links.
+    fn links(&self, objects: &Path) -> Result<(), StartError> {
+        let failed = |folder: &Path, error: &std::io::Error| {
+            StartError::new(format!("{}: {error}", folder.display()))
+        };
+        let mut folders = vec![objects.to_owned()];
+        while let Some(folder) = folders.pop() {
+            let entries = std::fs::read_dir(&folder).map_err(|error| failed(&folder, &error))?;
+            for entry in entries {
+                let entry = entry.map_err(|error| failed(&folder, &error))?;
+                let kind = entry.file_type().map_err(|error| failed(&folder, &error))?;
+                if kind.is_symlink() {
+                    self.inside(&entry.path())?;
+                } else if kind.is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What a file says that may be read; none, where there is no such file. A link is followed no
     /// further than to the declared folders.
     fn text(&self, file: &Path) -> Result<Option<String>, StartError> {
