@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::decimal::Decimal;
 use self::expectation::{Expectation, is_true};
 use crate::Sql;
-use crate::database::{Ask, TARGET};
+use crate::database::Ask;
 use crate::engine::{Cell, Column, Kind, Sink};
 use crate::writer::{Format, Writer};
 

@@ -26,7 +26,7 @@ pub(crate) use found::{table, unknown};
 pub(crate) use held::Held;
 
 use crate::Sql;
-use crate::database::{Database, TARGET};
+use crate::database::Database;
 use crate::overview::{self, Entry};
 use crate::schema::{Schema, Table};
 use crate::words;

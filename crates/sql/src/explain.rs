@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::Sql;
-use crate::database::{Ask, TARGET};
+use crate::database::Ask;
 use crate::engine::Plan;
 use crate::overview::short;
 use crate::param::{Scalar, params};

@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub(crate) use self::statement::everything;
 use self::statement::{Measure, SAMPLE, Source};
 use crate::Sql;
-use crate::database::{Ask, Database, TARGET};
+use crate::database::{Ask, Database};
 use crate::describe;
 use crate::engine::Column;
 use crate::overview::short;

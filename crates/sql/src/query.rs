@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Sql;
-use crate::database::{Ask, Database, TARGET};
+use crate::database::{Ask, Database};
 use crate::param::{Param, Scalar, params};
 use crate::saved::{FileFormat, Wanted};
 use crate::writer::{Format, Writer, Written};

@@ -1,6 +1,6 @@
 //! `repo_diff` and `repo_show` against `git diff-tree -M`: letters, counts, hunks.
 
-use bstr::{BString, ByteSlice as _};
+use bstr::BString;
 use serde_json::json;
 
 use super::stat::{self, Change};
