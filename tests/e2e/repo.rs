@@ -156,19 +156,20 @@ fn a_link_that_is_made_later_leads_nowhere() {
         let answer = session.call("repo_log", json!({"repo": "shop", "rev": rev}));
         assert!(text(&answer).starts_with("not_found: no revision "), "{answer}");
     }
-    // Objects, too: what would be read there is refused by the kernel.
-    let objects = folder.path("shop/.git/objects");
-    let pack = fs::read_dir(objects.join("pack")).expect("packs").flatten();
-    let pack =
-        pack.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "pack"));
-    let pack = pack.expect("a pack");
-    fs::rename(&pack, folder.path("elsewhere")).expect("moved");
-    std::os::unix::fs::symlink(folder.path("elsewhere"), &pack).expect("a link");
-    let read = json!({"repo": "shop", "path": "README.md"});
-    let mut fresh = Session::start(&suite(), "repo", &folder.config());
-    let answer = fresh.call("repo_read", read);
+    // Objects, too: neither a server that has started nor one that starts reads them there.
+    let mut started = Session::start(&suite(), "repo", &folder.config());
+    started.request("tools/list", json!({}));
+    let packs = fs::read_dir(folder.path("shop/.git/objects/pack")).expect("packs").flatten();
+    for file in packs.map(|entry| entry.path()).collect::<Vec<_>>() {
+        let elsewhere = folder.path(&file.file_name().expect("a name").to_string_lossy());
+        fs::rename(&file, &elsewhere).expect("moved");
+        std::os::unix::fs::symlink(&elsewhere, &file).expect("a link");
+    }
+    let answer = started.call("repo_read", json!({"repo": "shop", "path": "README.md"}));
     assert_eq!(answer["result"]["isError"], true, "{answer}");
-    assert_eq!(git(&folder.path("shop/.git"), &["rev-parse", "main"]), MAIN, "git follows it");
+    assert!(refused(&folder).contains("outside"));
+    let read = git(&folder.path("shop/.git"), &["cat-file", "-t", MAIN]);
+    assert_eq!(read, "commit", "git follows them");
 }
 
 /// Starts a server that does not; what it says.
