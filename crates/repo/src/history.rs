@@ -1,6 +1,6 @@
 //! Walks of the history: ranges, paths, common ancestors.
 
-mod common;
+mod ancestor;
 mod reached;
 mod track;
 mod walk;

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bstr::{BStr, BString, ByteSlice as _};
-use contract::{Output as _, Part, Size, Tool, ToolError};
+use contract::{Part, Size, Tool, ToolError};
 use serde_json::{Value, json};
 
 use crate::Repo;
@@ -46,7 +46,7 @@ struct Case {
     tally: BTreeMap<&'static str, Tally>,
     check: &'static str,
     /// Its folder lives as long as it does.
-    world: World,
+    _world: World,
 }
 
 /// How often an answer was git's.
@@ -115,10 +115,7 @@ impl Case {
     async fn call<T: Tool<Server = Repo>>(&self, args: &Value) -> Result<Answer, ToolError> {
         let mut args = args.clone();
         args["repo"] = json!("r");
-        let args = serde_json::from_value(args.clone())
-            .unwrap_or_else(|error| panic!("{}: {args}: {error}", T::CONTRACT.name));
-        let ctx = Caller::default().ctx(T::CONTRACT.size);
-        let rendered = T::call(&self.repo, &ctx, args).await?.render();
+        let rendered = Caller::default().rendered::<T>(&self.repo, args).await?;
         let mut answer = Answer::default();
         for part in rendered.parts {
             match part {
@@ -150,7 +147,11 @@ impl Case {
     /// The size of a blob; 0 for none.
     fn size(&self, id: &str) -> String {
         let size = self.git.ask(&["cat-file", "-s", id]);
-        if size.1 == 0 { String::from_utf8_lossy(&size.0).trim().to_owned() } else { "0".to_owned() }
+        if size.1 == 0 {
+            String::from_utf8_lossy(&size.0).trim().to_owned()
+        } else {
+            "0".to_owned()
+        }
     }
 
     /// The name of the tree without entries.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use contract::ctx::{BoxFuture, CtxParts};
 use contract::{
-    Channel, Ctx, Cursors, Output as _, Part, Place, Principal, Proof, Question, Server as _, Size,
-    StartError, Target, Tool, ToolError,
+    Channel, Ctx, Cursors, Output as _, Part, Place, Principal, Proof, Question, Rendered,
+    Server as _, Size, StartError, Target, Tool, ToolError,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -174,6 +174,18 @@ impl Caller {
         })
     }
 
+    /// Calls a tool; what it answers, in parts.
+    pub(crate) async fn rendered<T: Tool<Server = Repo>>(
+        &self,
+        repo: &Repo,
+        args: Value,
+    ) -> Result<Rendered, ToolError> {
+        let shown = args.to_string();
+        let args = serde_json::from_value(args)
+            .unwrap_or_else(|error| panic!("{}: {shown}: {error}", T::CONTRACT.name));
+        Ok(T::call(repo, &self.ctx(T::CONTRACT.size), args).await?.render())
+    }
+
     /// Calls a tool; parts are joined by line breaks, foreign ones marked with their source. The
     /// repository is `r`, where the arguments name none.
     pub(crate) async fn call<T: Tool<Server = Repo>>(
@@ -184,8 +196,7 @@ impl Caller {
         if args.get("repo").is_none() {
             args["repo"] = "r".into();
         }
-        let args = serde_json::from_value(args).expect("arguments");
-        let rendered = T::call(repo, &self.ctx(T::CONTRACT.size), args).await?.render();
+        let rendered = self.rendered::<T>(repo, args).await?;
         let parts = rendered.parts.into_iter().map(|part| match part {
             Part::Text(text) => text,
             Part::Untrusted { source, text } => format!("<{source}>\n{}", text.trim_end()),
