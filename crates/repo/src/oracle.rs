@@ -76,7 +76,17 @@ impl Case {
         let repo = world.open().await.expect("a server");
         let (random, tally) = (Random::new(seed as u64), BTreeMap::new());
         let rounds = rounds * number("REPO_ORACLE_ROUNDS").unwrap_or(1);
-        Self { name: name.to_owned(), git, repo, random, commits, rounds, tally, check: "", world }
+        Self {
+            name: name.to_owned(),
+            git,
+            repo,
+            random,
+            commits,
+            rounds,
+            tally,
+            check: "",
+            _world: world,
+        }
     }
 
     /// Any commit.

@@ -357,8 +357,8 @@ pub(super) fn large(commits: usize) -> World {
             message.len()
         ).bytes());
         for (index, parent) in parents.iter().enumerate() {
-            let word = if index == 0 { "from" } else { "merge" };
-            stream.extend(format!("{word} :{parent}\n").bytes());
+            let joint = if index == 0 { "from" } else { "merge" };
+            stream.extend(format!("{joint} :{parent}\n").bytes());
         }
         for (file, version) in files {
             let text = format!("file {file}\nversion {version}\n{}\n", "same\n".repeat(file % 7));

@@ -107,7 +107,6 @@ pub(super) fn of(hostile: &Hostile) -> Vec<(&'static str, Value)> {
         if rev.starts_with("x/") {
             add("repo_history_of", json!({"text": "word", "rev": rev}));
         }
-        add("repo_refs", json!({"glob": "main", "rev": rev}));
         add(
             "repo_verify",
             json!({"rev": rev, "ancestor_of": "HEAD", "only": "src", "file": "file", "sha256": "00".repeat(32)}),
@@ -124,34 +123,24 @@ pub(super) fn of(hostile: &Hostile) -> Vec<(&'static str, Value)> {
         add("repo_blame", json!({"path": path}));
         add("repo_verify", json!({"rev": "HEAD", "only": path, "file": path}));
     }
-    for rev in [
-        "x/names",
-        "x/twice",
-        "x/not-a-file",
-        "x/not-a-tree",
-        "x/round-tree",
-        "x/deep",
-    ] {
-        for path in [
-            ".",
-            "..",
-            ".git/config",
-            "a/b",
-            "../outside/canary.txt",
-            "same",
-            "d/file",
-            "**/file",
-            "a",
-        ] {
+    let everywhere: &[&str] = &["names", "twice", "not-a-file", "not-a-tree"];
+    let places: &[&str] =
+        &[".", "..", ".git/config", "a/b", "../outside/canary.txt", "same", "d/file", "**/file"];
+    let endless: &[&str] = &["round-tree", "deep"];
+    for (branches, paths) in [(everywhere, places), (endless, &[".", "d/file"])] {
+        for (name, path) in
+            branches.iter().flat_map(|name| paths.iter().map(move |path| (name, path)))
+        {
+            let rev = format!("x/{name}");
             add("repo_read", json!({"rev": rev, "path": path}));
             add("repo_list", json!({"rev": rev, "path": path}));
             add("repo_diff", json!({"rev": format!("HEAD..{rev}"), "path": path}));
             add("repo_log", json!({"rev": rev, "path": path}));
         }
-        let deep = "d/".repeat(400);
-        add("repo_list", json!({"rev": rev, "path": deep}));
-        add("repo_read", json!({"rev": rev, "path": format!("{deep}file")}));
     }
+    let deep = "d/".repeat(400);
+    add("repo_list", json!({"rev": "x/deep", "path": deep}));
+    add("repo_read", json!({"rev": "x/round-tree", "path": format!("{deep}file")}));
     for text in [
         "",
         "(a+)+$",
@@ -169,6 +158,11 @@ pub(super) fn of(hostile: &Hostile) -> Vec<(&'static str, Value)> {
         add("repo_history_of", json!({"text": text}));
         add("repo_log", json!({"author": text, "grep": text}));
         add("repo_refs", json!({"glob": text}));
+    }
+    // Each reads a hundred thousand refs.
+    for rev in ["x/octopus", "x/round-commit", "x/round-tag", "x/empty", "x/late", "x/loop-a", "-x"]
+    {
+        add("repo_refs", json!({"glob": "main", "rev": rev}));
     }
     add("repo_status", json!({}));
     add("repo_diff", json!({}));
