@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn hunks_are_unified() {
-        let old: String = (1..=20).map(|line| format!("{line}\n")).collect();
+        let old = (1..=20).map(|line| format!("{line}\n")).collect::<Vec<_>>().concat();
         let new = old.replace("\n3\n", "\nthree\n").replace("\n18\n", "\n");
         check(
             &old,

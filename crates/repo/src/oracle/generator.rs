@@ -224,7 +224,7 @@ fn free(tree: &Tree, random: &mut Random) -> Option<Vec<u8>> {
         let mut path = random.one_of(PATHS).to_vec();
         match random.below(5) {
             0 => {
-                path.splice(0..0, format!("moved{}/", random.below(3)).into_bytes()).for_each(drop)
+                path.splice(0..0, format!("moved{}/", random.below(3)).into_bytes()).for_each(drop);
             }
             1 => path.extend(format!(".{}", random.below(5)).bytes()),
             // A file where a folder was.

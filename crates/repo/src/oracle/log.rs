@@ -143,7 +143,7 @@ impl Asked {
         // git-rev-list(1), --since-as-filter: "This visits all commits in the range, rather than
         // stopping at the first commit which is older than a specific date."
         let since = self.since.as_ref().map(|since| format!("--since-as-filter={since}"));
-        let path = path.map(|path| path.to_string());
+        let path = path.map(ToString::to_string);
         let mut words = vec!["--literal-pathspecs", "rev-list"];
         words.extend(since.as_deref());
         words.extend([range, "--"]);
