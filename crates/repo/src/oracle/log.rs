@@ -169,7 +169,7 @@ impl Asked {
             return;
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let input: String = ids.iter().map(|(id, _)| format!("{id}\n")).collect();
+        let input = ids.iter().map(|(id, _)| format!("{id}\n")).collect::<Vec<_>>().concat();
         let kept = String::from_utf8_lossy(&case.git.feed(&words, input.as_bytes())).into_owned();
         let kept: std::collections::HashSet<&str> = kept.lines().collect();
         ids.retain(|(id, _)| kept.contains(id.as_str()));
@@ -210,7 +210,7 @@ fn lines(case: &Case, ids: &[Found]) -> Vec<String> {
     if ids.is_empty() {
         return Vec::new();
     }
-    let input: String = ids.iter().map(|(id, _)| format!("{id}\n")).collect();
+    let input = ids.iter().map(|(id, _)| format!("{id}\n")).collect::<Vec<_>>().concat();
     let words = [
         "log",
         "--no-walk=unsorted",
