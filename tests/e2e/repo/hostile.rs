@@ -56,7 +56,7 @@ fn folder() -> Folder {
 
 /// `suite repo` under strace.
 fn start(folder: &Folder, kernel: Kernel, trace: &Path) -> Command {
-    let mut command = traced(&suite(), trace);
+    let mut command = traced(&suite(), trace, kernel == Kernel::Bare);
     command.arg("repo").arg("--config").arg(folder.config());
     // What git would follow, were it started.
     for name in [
