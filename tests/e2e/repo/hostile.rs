@@ -71,6 +71,8 @@ fn start(folder: &Folder, kernel: Kernel, trace: &Path) -> Command {
     }
     command.env("GIT_CONFIG_GLOBAL", folder.path("outside/config"));
     command.env("HOME", folder.path("outside"));
+    // Cargo's own, which makes the loader look for the C library among the toolchain's.
+    command.env_remove("LD_LIBRARY_PATH");
     filtered(&mut command, kernel);
     command
 }
