@@ -243,7 +243,11 @@ impl Blame<'_> {
         }
         same.push((new_at..usize::MAX, old_at));
         if looks_behind {
-            same = ignored::behind(&old, &new, &hunks);
+            let pieces = &suspect.pieces;
+            let is_wanted =
+                |at: usize| pieces.iter().any(|piece| piece.within(&(at..at + 1)).is_some());
+            let view = &mut *self.view;
+            same = ignored::behind(&old, &new, &hunks, is_wanted, || view.go_on())?;
         }
         for piece in &suspect.pieces {
             let mut at = piece.first;

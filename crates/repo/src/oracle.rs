@@ -9,12 +9,17 @@
 //! documentation.
 
 mod ancestry;
+mod blame;
 mod changes;
+mod files;
 mod generator;
 mod git;
 mod log;
+mod pickaxe;
 mod random;
+mod refs;
 mod revisions;
+mod search;
 mod stat;
 mod walks;
 mod words;
@@ -210,7 +215,7 @@ impl Case {
                 }
             )*};
         }
-        ask!(revisions, ancestry, walks, changes, log);
+        ask!(revisions, ancestry, walks, changes, log, blame, search, files, refs, pickaxe);
         let mut differences = Vec::new();
         for (check, tally) in &self.tally {
             let count = tally.differences.len();

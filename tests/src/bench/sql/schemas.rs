@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use servers::postgres;
 
 use super::super::measures::row;
+use super::super::numbers::tokens;
 use super::super::numbers::{median, micros};
 use super::super::process::{Session, Subject, line, modern};
 use super::super::report::{Limit, Row};
-use super::super::numbers::tokens;
 use crate::harness::Folder;
 
 /// The overview and everything of 200 tables, and how fast 1,000 are described.

@@ -1,0 +1,147 @@
+//! `repo_search` against `git grep`: words and regular expressions at any revision.
+
+use bstr::ByteSlice as _;
+use serde_json::{Value, json};
+
+use super::{Case, Pages, named};
+use crate::path::shown;
+use crate::tools::search::Search;
+
+/// Lines are compared as far as they are shown whole.
+const WIDTH: usize = 200;
+/// The most pages that are read.
+const PAGES: usize = 20;
+
+pub(super) async fn check(case: &mut Case) {
+    for _ in 0..case.rounds * 3 {
+        let commit = if case.random.percent(50) { case.commit() } else { case.late_commit() };
+        let path = case.path(&commit, 0);
+        let Ok(path) = path.to_str().map(str::to_owned) else { continue };
+        let Some(word) = word(case, &commit, &path) else { continue };
+        let (text, is_regex) = pattern(case, &word);
+        let within = case.random.percent(40).then(|| {
+            let path = case.path(&commit, 70);
+            path.to_str().ok().map(str::to_owned)
+        });
+        let mut args = json!({"rev": commit, "text": text});
+        if is_regex {
+            args["regex"] = json!(true);
+        }
+        let within = within.flatten();
+        if let Some(path) = &within {
+            args["path"] = json!(named(&path.as_str().into()));
+        }
+        compare(case, &args, &commit, &text, is_regex, within.as_deref()).await;
+    }
+}
+
+async fn compare(
+    case: &mut Case,
+    args: &Value,
+    commit: &str,
+    text: &str,
+    is_regex: bool,
+    path: Option<&str>,
+) {
+    // gitattributes(5) can call any file binary; nothing here follows it.
+    let attributes = format!("--attr-source={}", case.empty_tree());
+    let mut words = vec![attributes.as_str(), "--literal-pathspecs", "grep", "-z", "-n"];
+    words.extend([if is_regex { "-E" } else { "-F" }, "-e", text, commit, "--"]);
+    words.extend(path);
+    let (printed, code) = case.git.ask(&words);
+    assert!(code < 2, "git {}", words.join(" "));
+    let gits: Vec<String> = printed.lines().map(|line| told(line, commit)).collect();
+    let mut ours = Pages::of::<Search>(case, args, PAGES).await;
+    if ours.lines.is_empty() && ours.words.starts_with("no matches") {
+        ours.is_whole = true;
+    }
+    let count = if ours.is_whole { gits.len() } else { ours.lines.len().min(gits.len()) };
+    let cut = |line: &String| line.chars().take_while(|char| *char != '…').collect::<String>();
+    let (ours, gits): (Vec<String>, Vec<String>) = (
+        ours.lines
+            .iter()
+            .zip(&gits)
+            .map(|(line, of)| if is_long(of) { head(line) } else { cut(line) })
+            .collect(),
+        gits[..count]
+            .iter()
+            .map(|line| if is_long(line) { head(line) } else { cut(line) })
+            .collect(),
+    );
+    case.compare(&ours, &gits, || words[2..].join(" "));
+}
+
+/// Whether the line is clipped in our answers.
+fn is_long(line: &str) -> bool {
+    line.splitn(3, ": ").last().is_some_and(|text| text.len() > WIDTH)
+}
+
+/// Where a line is.
+fn head(line: &str) -> String {
+    line.split(": ").next().unwrap_or_default().to_owned()
+}
+
+/// `revision:path NUL number NUL line`, or, of a binary file, a sentence.
+fn told(line: &[u8], commit: &str) -> String {
+    let start = format!("{commit}:");
+    let parts: Vec<&[u8]> = line.splitn(3, |byte| *byte == 0).collect();
+    let path = |path: &[u8]| shown(path.strip_prefix(start.as_bytes()).unwrap_or(path).as_bstr());
+    match parts.as_slice() {
+        [name, number, text] => {
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            format!("{}:{}: {}", path(name), number.to_str_lossy(), text.to_str_lossy())
+        }
+        _ => {
+            let line = line.strip_prefix(b"Binary file ").unwrap_or(line);
+            let name = line.strip_suffix(b" matches").unwrap_or(line);
+            format!("{}: a binary file matches", path(name))
+        }
+    }
+}
+
+/// Some letters of a line of the file.
+fn word(case: &mut Case, commit: &str, path: &str) -> Option<String> {
+    let content = case.content(commit, path)?;
+    let lines: Vec<&[u8]> = content.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        return None;
+    }
+    let line = case.random.one_of(&lines).to_str().ok()?.to_owned();
+    let letters: Vec<char> = line.trim().chars().collect();
+    let from = case.random.below(letters.len());
+    let word: String = letters.iter().skip(from).take(1 + case.random.below(14)).collect();
+    (!word.is_empty() && !word.contains('\0')).then_some(word)
+}
+
+/// The word as it is, or an expression that fits it and is the same in POSIX and in ours.
+fn pattern(case: &mut Case, word: &str) -> (String, bool) {
+    if case.random.percent(60) || !word.is_ascii() {
+        return (word.to_owned(), false);
+    }
+    let mut expression = String::new();
+    for letter in word.chars() {
+        match case.random.below(8) {
+            0 if letter.is_ascii_lowercase() => expression.push_str("[a-z]"),
+            1 if letter.is_ascii_alphabetic() => expression.push_str("[[:alpha:]]+"),
+            2 => expression.push('.'),
+            3 => expression.push_str(".*"),
+            _ if letter.is_ascii_punctuation() && letter != '_' => {
+                expression.push_str(
+                    &format!("[{letter}]")
+                        .replace("[^]", "\\^")
+                        .replace("[\\]", "\\\\")
+                        .replace("[[]", "\\[")
+                        .replace("[]]", "\\]"),
+                );
+            }
+            _ => expression.push(letter),
+        }
+    }
+    match case.random.below(6) {
+        0 => expression.insert(0, '^'),
+        1 => expression.push('$'),
+        2 => expression = format!("({expression}|zzz)"),
+        _ => {}
+    }
+    (expression, true)
+}
