@@ -112,13 +112,14 @@ fn person(line: &BStr, text: impl Fn(&BStr) -> String) -> Person {
     Person { name, email, time, zone }
 }
 
+/// A zone in seconds. Hours are as many as a broken clock says, as git takes them.
 fn zone(word: &str) -> Option<i64> {
     let (sign, digits) = match word.split_at_checked(1)? {
         ("+", digits) => (1, digits),
         ("-", digits) => (-1, digits),
         _ => return None,
     };
-    let value: i64 = digits.parse().ok().filter(|value| (0..=9_999).contains(value))?;
+    let value: i64 = digits.parse().ok().filter(|value| (0..=999_999).contains(value))?;
     Some(sign * (value / 100 * 3600 + value % 100 * 60))
 }
 
@@ -144,6 +145,7 @@ mod tests {
     #[test]
     fn a_broken_line_is_read_as_far_as_it_goes() {
         check("Ada Example <ada@x> 12 +0130", "Ada Example", "ada@x", 12, 5400);
+        check("Ada <ada@x> 5 +051800", "Ada", "ada@x", 5, 518 * 3600);
         check("Ada <ada@x> -5 -0100", "Ada", "ada@x", -5, -3600);
         check("Ada", "Ada", "", 0, 0);
         check("<>", "", "", 0, 0);

@@ -265,6 +265,8 @@ impl Pages {
     /// Compares the lines with git's: with the first of them, where there are more pages.
     fn compare(&self, case: &mut Case, gits: &[String], what: impl FnOnce() -> String) {
         let end = if self.is_whole { gits.len() } else { self.lines.len().min(gits.len()) };
+        let (ours, all, words) = (self.lines.len(), gits.len(), &self.words);
+        let what = || format!("{}: {ours} lines of ours ({words}), {all} of git's", what());
         case.compare(&self.lines, &gits[..end].to_vec(), what);
     }
 }

@@ -86,7 +86,7 @@ fn is_glob(path: &BString) -> bool {
 }
 
 /// The line of a change and its hunks.
-fn whole(case: &Case, change: &Change, hunks: &[String]) -> Vec<String> {
+fn whole(case: &Case, change: &Change, hunks: &[BString]) -> Vec<String> {
     let mut lines = vec![change.line(case)];
     if change.counts.is_none() {
         // "Binary files differ": the sizes say it.
@@ -96,11 +96,11 @@ fn whole(case: &Case, change: &Change, hunks: &[String]) -> Vec<String> {
         }
         return lines;
     }
-    lines.extend(hunks.iter().map(|line| match line.chars().next() {
-        Some(mark @ (' ' | '-' | '+')) => {
-            format!("{mark}{}", crate::patch::shown(&line.as_bytes()[1..]))
+    lines.extend(hunks.iter().map(|line| match line.split_first() {
+        Some((mark @ (b' ' | b'-' | b'+'), text)) => {
+            format!("{}{}", char::from(*mark), crate::patch::shown(text))
         }
-        _ => line.clone(),
+        _ => line.to_string(),
     }));
     lines
 }

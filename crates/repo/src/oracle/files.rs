@@ -45,9 +45,9 @@ async fn read(case: &mut Case, commit: &str, path: &BString) {
 /// What is in a folder.
 async fn list(case: &mut Case, commit: &str, folder: &BString) {
     let Ok(of) = folder.to_str() else { return };
-    let kind = case.git.text(&["cat-file", "-t", &format!("{commit}:{of}")]);
-    let (place, path) = match kind.trim() {
-        "tree" => (format!("{commit}:{of}"), Some(folder)),
+    let (kind, _) = case.git.ask(&["cat-file", "-t", &format!("{commit}:{of}")]);
+    let (place, path) = match kind.as_slice() {
+        b"tree\n" => (format!("{commit}:{of}"), Some(folder)),
         _ => (commit.to_owned(), None),
     };
     let listed = case.git.bytes(&["ls-tree", "-l", "-z", &place]);

@@ -46,7 +46,7 @@ async fn compare(
     // gitattributes(5) can call any file binary; nothing here follows it.
     let attributes = format!("--attr-source={}", case.empty_tree());
     let mut words = vec![attributes.as_str(), "--literal-pathspecs", "grep", "-z", "-n"];
-    words.extend([if is_regex { "-E" } else { "-F" }, "-e", text, commit, "--"]);
+    words.extend([if is_regex { "-P" } else { "-F" }, "-e", text, commit, "--"]);
     words.extend(path);
     let (printed, code) = case.git.ask(&words);
     assert!(code < 2, "git {}", words.join(" "));
@@ -113,7 +113,7 @@ fn word(case: &mut Case, commit: &str, path: &str) -> Option<String> {
     (!word.is_empty() && !word.contains('\0')).then_some(word)
 }
 
-/// The word as it is, or an expression that fits it and is the same in POSIX and in ours.
+/// The word as it is, or an expression that fits it and is the same to PCRE and to us.
 fn pattern(case: &mut Case, word: &str) -> (String, bool) {
     if case.random.percent(60) || !word.is_ascii() {
         return (word.to_owned(), false);
@@ -122,7 +122,7 @@ fn pattern(case: &mut Case, word: &str) -> (String, bool) {
     for letter in word.chars() {
         match case.random.below(8) {
             0 if letter.is_ascii_lowercase() => expression.push_str("[a-z]"),
-            1 if letter.is_ascii_alphabetic() => expression.push_str("[[:alpha:]]+"),
+            1 if letter.is_ascii_alphabetic() => expression.push_str("[A-Za-z]+"),
             2 => expression.push('.'),
             3 => expression.push_str(".*"),
             _ if letter.is_ascii_punctuation() && letter != '_' => {

@@ -116,9 +116,9 @@ impl Change {
 }
 
 /// The hunks of every change of [`changes`], in its order; none for a change of type.
-pub(super) fn hunks(case: &Case, old: &str, new: &str, all: &[Change]) -> Vec<Vec<String>> {
+pub(super) fn hunks(case: &Case, old: &str, new: &str, all: &[Change]) -> Vec<Vec<BString>> {
     let patch = diff(case, &["-p"], Some(old), new);
-    let mut sections: Vec<Vec<String>> = Vec::new();
+    let mut sections: Vec<Vec<BString>> = Vec::new();
     let mut is_head = false;
     for line in patch.split_inclusive(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -128,7 +128,7 @@ pub(super) fn hunks(case: &Case, old: &str, new: &str, all: &[Change]) -> Vec<Ve
         }
         is_head = is_head && !line.starts_with(b"@@ ");
         if !is_head && let Some(section) = sections.last_mut() {
-            section.push(String::from_utf8_lossy(line).into_owned());
+            section.push(BString::from(line));
         }
     }
     let mut sections = sections.into_iter();
