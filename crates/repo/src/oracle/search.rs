@@ -1,5 +1,7 @@
 //! `repo_search` against `git grep`: words and regular expressions at any revision.
 
+use std::collections::HashMap;
+
 use bstr::ByteSlice as _;
 use serde_json::{Value, json};
 
@@ -9,6 +11,8 @@ use crate::tools::search::Search;
 
 /// Lines are compared as far as they are shown whole.
 const WIDTH: usize = 200;
+/// What is said of a binary file.
+const BINARY: &str = ": a binary file matches";
 /// The most pages that are read.
 const PAGES: usize = 20;
 
@@ -49,36 +53,49 @@ async fn compare(
     words.extend([if is_regex { "-P" } else { "-F" }, "-e", text, commit, "--"]);
     words.extend(path);
     let (printed, code) = case.git.ask(&words);
-    assert!(code < 2, "git {}", words.join(" "));
-    let gits: Vec<String> = printed.lines().map(|line| told(line, commit)).collect();
-    let mut ours = Pages::of::<Search>(case, args, PAGES).await;
-    if ours.lines.is_empty() && ours.words.starts_with("no matches") {
-        ours.is_whole = true;
+    if code > 1 && is_regex {
+        // PCRE gives up where it would go back too often; ours never goes back.
+        return;
     }
-    let count = if ours.is_whole { gits.len() } else { ours.lines.len().min(gits.len()) };
-    let cut = |line: &String| line.chars().take_while(|char| *char != '…').collect::<String>();
-    let (ours, gits): (Vec<String>, Vec<String>) = (
-        ours.lines
-            .iter()
-            .zip(&gits)
-            .map(|(line, of)| if is_long(of) { head(line) } else { cut(line) })
-            .collect(),
-        gits[..count]
-            .iter()
-            .map(|line| if is_long(line) { head(line) } else { cut(line) })
-            .collect(),
-    );
+    assert!(code < 2, "git {}", words.join(" "));
+    let mut gits: Vec<String> = printed.lines().map(|line| told(line, commit)).collect();
+    let mut ours = Pages::of::<Search>(case, args, PAGES).await;
+    if is_regex {
+        // What PCRE makes of bytes that are no UTF-8 depends on how it was built: pcre2unicode(3),
+        // "Matching in invalid UTF strings".
+        let mut known: HashMap<String, bool> = HashMap::new();
+        let mut is_text = |line: &String| {
+            let path = line.split(':').next().unwrap_or_default().to_owned();
+            let read = |path: &String| case.content(commit, path);
+            *known
+                .entry(path)
+                .or_insert_with_key(|path| read(path).is_some_and(|content| content.is_utf8()))
+        };
+        gits.retain(&mut is_text);
+        ours.lines.retain(&mut is_text);
+    }
+    if !ours.is_whole {
+        gits.truncate(ours.lines.len());
+    }
+    let ours: Vec<String> = ours
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(at, line)| comparable(line, gits.get(at).unwrap_or(line)))
+        .collect();
+    let gits: Vec<String> = gits.iter().map(|line| comparable(line, line)).collect();
     case.compare(&ours, &gits, || words[2..].join(" "));
+}
+
+/// A line as far as it is shown: of a clipped one, only where it is.
+fn comparable(line: &str, whole: &str) -> String {
+    let end = if is_long(whole) { line.find(": ") } else { None };
+    line[..end.unwrap_or(line.len())].to_owned()
 }
 
 /// Whether the line is clipped in our answers.
 fn is_long(line: &str) -> bool {
-    line.splitn(3, ": ").last().is_some_and(|text| text.len() > WIDTH)
-}
-
-/// Where a line is.
-fn head(line: &str) -> String {
-    line.split(": ").next().unwrap_or_default().to_owned()
+    line.split_once(": ").is_some_and(|(_, text)| text.len() > WIDTH)
 }
 
 /// `revision:path NUL number NUL line`, or, of a binary file, a sentence.
@@ -94,7 +111,7 @@ fn told(line: &[u8], commit: &str) -> String {
         _ => {
             let line = line.strip_prefix(b"Binary file ").unwrap_or(line);
             let name = line.strip_suffix(b" matches").unwrap_or(line);
-            format!("{}: a binary file matches", path(name))
+            format!("{}{BINARY}", path(name))
         }
     }
 }
