@@ -5,6 +5,9 @@
 use std::ffi::{c_int, c_long, c_ulong, c_void};
 use std::ops::Range;
 
+// Only chosen here as a part of the binary: the archive of libgit2 refers to it.
+use libz_sys as _;
+
 /// One place where two texts differ: lines of the old that became lines of the new, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hunk {

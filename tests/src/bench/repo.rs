@@ -113,14 +113,14 @@ fn call_once(
 ) -> Result<(f64, f64)> {
     let mut args = args.clone();
     args["repo"] = json!(repository);
-    let asked = line(&modern("tools/call", json!({"name": tool, "arguments": args})));
+    let request = line(&modern("tools/call", json!({"name": tool, "arguments": args})));
     let before = session.process.processor()?;
-    let took = micros(session.exchange(&asked)?);
-    let used = session.process.processor()? - before;
+    let waited = micros(session.exchange(&request)?);
+    let spent = session.process.processor()? - before;
     let answer: Value = serde_json::from_str(session.answer())?;
     let is_done = answer["result"]["isError"] != true && answer["result"]["content"].is_array();
     ensure!(is_done, "{tool} {args}: {answer}");
-    Ok((used, took))
+    Ok((spent, waited))
 }
 
 /// Cold start with these repositories.

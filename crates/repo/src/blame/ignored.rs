@@ -38,12 +38,11 @@ pub(super) fn behind(
             if !is_wanted(at) {
                 continue;
             }
-            let from = match found {
-                Some(from) => Some(hunk.old.start + from),
-                None => {
-                    go_on()?;
-                    anywhere(&old, &new[at], at)
-                }
+            let from = if let Some(from) = found {
+                Some(hunk.old.start + from)
+            } else {
+                go_on()?;
+                anywhere(&old, &new[at], at)
             };
             all.extend(from.map(|from| (at..at + 1, from)));
         }
