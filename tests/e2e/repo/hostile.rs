@@ -41,10 +41,8 @@ enum Kernel {
 /// servers.toml of one repository.
 fn folder() -> Folder {
     // What has no end must be answered in time; the tools' own times are for large repositories.
-    let timeouts: String = calls::TOOLS
-        .iter()
-        .map(|tool| format!("[servers.repo.tools.{tool}]\ntimeout = 1\n"))
-        .collect();
+    let timeout = |tool: &&str| format!("[servers.repo.tools.{tool}]\ntimeout = 1\n");
+    let timeouts = calls::TOOLS.iter().map(timeout).collect::<Vec<_>>().concat();
     Folder::new(
         &(timeouts
             + "[people]\n\"*\" = [\"developer\"]\n[roles.developer]\ntools = [\"repo_*\"]\n\
@@ -174,9 +172,6 @@ fn ask_everything(session: &mut Session, hostile: &Hostile, kernel: Kernel) {
     let mut wrong = Vec::new();
     for (tool, args) in calls::of(hostile) {
         let answer = session.call(tool, args.clone());
-        if std::env::var_os("HOSTILE_SHOWN").is_some() {
-            println!("{tool} {}: {}", clip(&args), clip(&answer["result"]["content"]));
-        }
         wrong.extend(complaint(tool, &args, &answer));
     }
     assert!(wrong.is_empty(), "{kernel:?}: {} answers:\n{}", wrong.len(), wrong.join("\n"));

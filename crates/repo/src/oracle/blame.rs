@@ -54,7 +54,8 @@ async fn one(
     });
     let ours = ours.await.unwrap_or_else(|error| vec![(error.text(), BString::default())]);
     case.compare(&ours, &gits.to_vec(), || {
-        let ignored: String = ignored.iter().map(|id| format!(" --ignore-rev {id}")).collect();
+        let ignored =
+            ignored.iter().map(|id| format!(" --ignore-rev {id}")).collect::<Vec<_>>().concat();
         format!("blame -L{},{}{ignored} {commit} -- {}", lines.start + 1, lines.end, named(path))
     });
 }
@@ -69,7 +70,9 @@ fn gits(
 ) -> Vec<From> {
     let lines = format!("-L{},{}", lines.start + 1, lines.end);
     let mut words = vec!["-c", "core.quotePath=false", "blame", "--line-porcelain", &lines];
-    ignored.iter().for_each(|id| words.extend(["--ignore-rev", id]));
+    for id in ignored {
+        words.extend(["--ignore-rev", id]);
+    }
     words.extend([commit, "--", path]);
     let (mut all, mut id) = (Vec::new(), None);
     for line in case.git.bytes(&words).split(|byte| *byte == b'\n') {

@@ -111,7 +111,9 @@ fn known(case: &Case) -> Vec<Known> {
     let printed = case.git.text(&["for-each-ref", format]);
     let lines: Vec<Vec<&str>> =
         printed.lines().map(|line| line.split('\0').collect()).take(MOST + 1).collect();
-    let peeled: String = lines.iter().map(|parts| format!("{}^{{commit}}\n", parts[0])).collect();
+    let peeled: Vec<String> =
+        lines.iter().map(|parts| format!("{}^{{commit}}\n", parts[0])).collect();
+    let peeled = peeled.concat();
     let peeled = case.git.feed(&["cat-file", "--batch-check=%(objectname)"], peeled.as_bytes());
     let peeled = peeled.to_str_lossy().into_owned();
     let ids: Vec<Option<&str>> =
@@ -128,7 +130,8 @@ fn known(case: &Case) -> Vec<Known> {
 
 /// Of each commit its time, and `sha7 date subject`.
 fn commits(case: &Case, ids: &[Option<&str>]) -> HashMap<String, (i64, String)> {
-    let input: String = ids.iter().flatten().map(|id| format!("{id}\n")).collect();
+    let input: Vec<String> = ids.iter().flatten().map(|id| format!("{id}\n")).collect();
+    let input = input.concat();
     let format = "--format=%H%x01%ct%x01%cd%x01%s";
     let words = ["log", "--no-walk=unsorted", "--stdin", "--date=short", "-z", format];
     if input.is_empty() {

@@ -103,17 +103,13 @@ fn told(line: &[u8], commit: &str) -> String {
     let start = format!("{commit}:");
     let parts: Vec<&[u8]> = line.splitn(3, |byte| *byte == 0).collect();
     let path = |path: &[u8]| shown(path.strip_prefix(start.as_bytes()).unwrap_or(path).as_bstr());
-    match parts.as_slice() {
-        [name, number, text] => {
-            let text = text.strip_suffix(b"\r").unwrap_or(text);
-            format!("{}:{}: {}", path(name), number.to_str_lossy(), text.to_str_lossy())
-        }
-        _ => {
-            let line = line.strip_prefix(b"Binary file ").unwrap_or(line);
-            let name = line.strip_suffix(b" matches").unwrap_or(line);
-            format!("{}{BINARY}", path(name))
-        }
+    if let [name, number, text] = parts.as_slice() {
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        return format!("{}:{}: {}", path(name), number.to_str_lossy(), text.to_str_lossy());
     }
+    let line = line.strip_prefix(b"Binary file ").unwrap_or(line);
+    let name = line.strip_suffix(b" matches").unwrap_or(line);
+    format!("{}{BINARY}", path(name))
 }
 
 /// Some letters of a line of the file.

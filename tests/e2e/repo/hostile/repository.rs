@@ -189,15 +189,15 @@ impl Hostile {
         branches.push(("blob-tree", commit(&blob)));
         branches
             .push(("tree-parent", objects.commit(&inner, std::slice::from_ref(&inner), "word")));
-        self.bombs(&objects, &blob, &mut branches);
-        self.commits(&objects, &inner, &mut branches);
+        Self::bombs(&objects, &blob, &mut branches);
+        Self::commits(&objects, &inner, &mut branches);
         for (name, commit) in branches {
             self.branch(name, &commit);
         }
     }
 
     /// What is too large, too deep, or goes round.
-    fn bombs(&self, objects: &Objects, blob: &str, branches: &mut Vec<(&'static str, String)>) {
+    fn bombs(objects: &Objects, blob: &str, branches: &mut Vec<(&'static str, String)>) {
         let commit = |tree: &str| objects.commit(tree, &[], "word");
         let mut bomb = objects.tree(&[("100644", b"file", blob)]);
         for _ in 0..12 {
@@ -237,11 +237,11 @@ impl Hostile {
             format!("object {round}\ntype tag\ntag t\ntagger {person}\n\nword\n").as_bytes(),
         );
         branches.push(("round-tag", round));
-        self.sizes(objects, branches);
+        Self::sizes(objects, branches);
     }
 
     /// Contents that are large, or say that they are, or say that they are not.
-    fn sizes(&self, objects: &Objects, branches: &mut Vec<(&'static str, String)>) {
+    fn sizes(objects: &Objects, branches: &mut Vec<(&'static str, String)>) {
         objects.put(HUGE_ID, &zeros(format!("blob {HUGE}\0").as_bytes(), HUGE));
         let (small, claims, endless) = ("05".repeat(20), "06".repeat(20), "07".repeat(20));
         objects.put(&small, &zeros(b"blob 100\0", HUGE));
@@ -265,7 +265,7 @@ impl Hostile {
     }
 
     /// Commits and tags that are hardly any.
-    fn commits(&self, objects: &Objects, tree: &str, branches: &mut Vec<(&'static str, String)>) {
+    fn commits(objects: &Objects, tree: &str, branches: &mut Vec<(&'static str, String)>) {
         let some: Vec<String> =
             (0..500).map(|number| objects.commit(tree, &[], &format!("parent {number}"))).collect();
         let parents: Vec<String> = some.iter().cycle().take(10_000).cloned().collect();
