@@ -24,6 +24,7 @@ mod date;
 mod diff;
 mod findings;
 mod history;
+mod memory;
 mod packs;
 mod patch;
 mod path;

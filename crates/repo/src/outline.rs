@@ -57,10 +57,14 @@ struct Mark {
 
 fn marks(path: &BStr, content: &[u8]) -> Vec<Mark> {
     let language = Language::of(path);
+    let deepest = if language.is_flat() { 0 } else { DEEPEST };
     let mut marks = Vec::new();
     let mut fence: Option<u8> = None;
     let mut lines = content.lines().enumerate().peekable();
     while let Some((index, line)) = lines.next() {
+        if deepest == 0 && line.first().is_none_or(u8::is_ascii_whitespace) {
+            continue;
+        }
         let body = line.trim_start();
         if language == Language::Markdown
             && let Some(mark) = body.first().copied().filter(|mark| matches!(mark, b'`' | b'~'))
@@ -75,7 +79,7 @@ fn marks(path: &BStr, content: &[u8]) -> Vec<Mark> {
         }
         let indent: usize =
             line[..line.len() - body.len()].iter().map(|c| if *c == b'\t' { 4 } else { 1 }).sum();
-        if fence.is_some() || body.is_empty() || indent > DEEPEST {
+        if fence.is_some() || body.is_empty() || indent > deepest {
             continue;
         }
         // The beginning is enough: no line is judged by what a reader would not see either.

@@ -10,6 +10,7 @@ use contract::ToolError;
 
 use crate::diff::Change;
 use crate::path;
+use crate::plain::{self, is_prose};
 use crate::reader::Blob;
 use crate::tree::{Entry, Mode};
 use crate::view::{LARGEST, View, is_binary};
@@ -106,6 +107,9 @@ impl View {
         let mut out = Vec::new();
         for group in groups(&hunks) {
             sides.unified(group, &mut out);
+        }
+        if is_prose(change.path.as_bstr()) {
+            out = out.into_iter().map(prose).collect();
         }
         Ok(out)
     }
@@ -279,6 +283,16 @@ impl Sides<'_> {
                 out.push("\\ No newline at end of file".to_owned());
             }
         }
+    }
+}
+
+/// A line of a change of prose, behind its mark.
+fn prose(line: String) -> String {
+    match line.split_at_checked(1) {
+        Some((mark @ (" " | "+" | "-"), text)) => {
+            format!("{mark}{}", plain::line(text.to_owned()))
+        }
+        _ => plain::line(line),
     }
 }
 

@@ -15,6 +15,7 @@ use gix_object::{Find as _, FindHeader as _, Kind};
 
 use crate::commits::Commits;
 use crate::history::{Reached, Track};
+use crate::memory;
 use crate::packs::Packs;
 use crate::repository::Layout;
 
@@ -26,8 +27,6 @@ const DELTA_BASES: usize = 1 << 20;
 const MOST_COUNTS: usize = 20_000;
 /// Of how many paths it is remembered what they lead to in each commit.
 const MOST_TRACKS: usize = 8;
-/// A process that holds more than this after a call gives its maps and caches back, in bytes.
-const WATERMARK: u64 = 46 << 20;
 
 /// Reads objects and refs.
 pub(crate) struct Reader {
@@ -133,17 +132,16 @@ impl Reader {
     /// Prepares for the next call: a process that has grown large gives back what is read again
     /// the soonest; false where that does not suffice, and the reader is not to be kept.
     pub(crate) fn rest(&mut self, layout: &Layout) -> bool {
-        let is_large = || resident().is_some_and(|bytes| bytes > WATERMARK);
         self.last = Arc::default();
         if self.counts.len() > MOST_COUNTS {
             self.counts = HashMap::new();
         }
         self.tracks.iter_mut().for_each(Track::rest);
         self.tracks.truncate(MOST_TRACKS);
-        if is_large() {
+        if memory::is_large() {
             self.packs.forget(&layout.objects(), self.hash);
         }
-        !is_large()
+        !memory::is_large()
     }
 
     /// How objects are named.
@@ -292,11 +290,4 @@ fn shallow(file: &Path) -> HashSet<ObjectId> {
     let text = std::fs::read(file).unwrap_or_default();
     let lines = text.split(|byte| *byte == b'\n');
     lines.filter_map(|line| ObjectId::from_hex(BStr::new(line)).ok()).collect()
-}
-
-/// The bytes of the process that are in memory, maps of files included.
-fn resident() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * 4096)
 }

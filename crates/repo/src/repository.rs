@@ -43,6 +43,7 @@ impl Repository {
         settings: RepositorySettings,
         place: &Place,
     ) -> Result<Self, StartError> {
+        crate::memory::watch();
         let layout = Layout::find(&settings, place)?;
         let visible = Visible::new(&settings)?;
         let signers = settings.signers.iter().map(|file| place.path(file)).collect();

@@ -37,7 +37,7 @@ pub(crate) struct View {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// Text, or at least nothing that git takes for binary.
-    Text(Vec<u8>),
+    Text(Arc<Vec<u8>>),
     /// Binary; its size in bytes.
     Binary(u64),
     /// Too large to be looked at; its size in bytes.
@@ -146,7 +146,7 @@ impl View {
         if is_binary(&content) {
             return Ok(Content::Binary(content.len() as u64));
         }
-        Ok(Content::Text(content.to_vec()))
+        Ok(Content::Text(content))
     }
 }
 

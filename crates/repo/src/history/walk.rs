@@ -23,6 +23,10 @@ const ADDED: u8 = 4;
 const SAME: u8 = 8;
 /// Named by the caller as the end of a range: relevant though excluded.
 const BOTTOM: u8 = 16;
+/// Its parents are known to the walk.
+const OPENED: u8 = 32;
+/// Excluded at the end, and what is behind it, too.
+const SWEPT: u8 = 64;
 
 /// How long a limited walk goes on when all that waits is excluded, since clocks go wrong: git's
 /// own number.
@@ -30,6 +34,9 @@ const SLOP: usize = 5;
 /// How much older than what is asked for a commit must be for the walk to end, in seconds: sixty
 /// days, since clocks go wrong.
 const SKEW: i64 = 60 * 86_400;
+
+/// So many such commits, one after the other, must have been seen as well.
+const PAST: usize = 1_000;
 
 /// A walk.
 pub(crate) struct Walk {
@@ -48,6 +55,8 @@ pub(crate) struct Walk {
     limited: bool,
     interesting: usize,
     steps: usize,
+    /// How many commits in turn were older than anything that is asked for.
+    past: usize,
 }
 
 /// A commit of a walk.
@@ -80,6 +89,7 @@ impl Walk {
             found: None,
             limited: !range.exclude.is_empty(),
             interesting: 0,
+            past: 0,
             steps: 0,
         };
         for id in &range.exclude {
@@ -90,9 +100,7 @@ impl Walk {
             let number = view.reader.number(*id);
             walk.enter(view, number)?;
             if walk.marks.has(number, UNINTERESTING) {
-                for parent in view.reader.facts(number)?.parents.clone() {
-                    walk.exclude(view, parent)?;
-                }
+                walk.exclude_parents(view, number)?;
             }
         }
         Ok(walk)
@@ -161,9 +169,10 @@ impl Walk {
     }
 
     /// Whether all that waits is older than anything that is asked for.
-    fn is_past(&self) -> bool {
+    fn is_past(&mut self) -> bool {
         let past = |since: i64| self.queue.time().is_some_and(|time| time < since - SKEW);
-        self.since.is_some_and(past)
+        self.past = if self.since.is_some_and(past) { self.past + 1 } else { 0 };
+        self.past > PAST
     }
 
     /// Excludes what is behind the excluded commits that still wait, as far as it is known: clocks
@@ -177,8 +186,8 @@ impl Walk {
         }
         while let Some(number) = pending.pop() {
             for parent in view.reader.commits.known_parents(number) {
-                if !self.marks.has(*parent, UNINTERESTING) {
-                    self.marks.add(*parent, UNINTERESTING);
+                if !self.marks.has(*parent, SWEPT) {
+                    self.marks.add(*parent, UNINTERESTING | SWEPT);
                     pending.push(*parent);
                 }
             }
@@ -197,7 +206,9 @@ impl Walk {
         }
         if self.marks.has(number, UNINTERESTING) {
             for parent in view.reader.facts(number)?.parents.clone() {
-                self.exclude(view, parent)?;
+                self.exclude(parent);
+                self.marks.add(parent, OPENED);
+                self.exclude_parents(view, parent)?;
                 self.enter(view, parent)?;
             }
             return Ok(());
@@ -213,7 +224,7 @@ impl Walk {
     /// Puts a commit into the queue.
     fn enter(&mut self, view: &mut View, number: Number) -> Result<(), ToolError> {
         if !self.marks.has(number, SEEN) {
-            self.marks.add(number, SEEN);
+            self.marks.add(number, SEEN | OPENED);
             let time = view.reader.facts(number)?.time;
             self.queue.push(time, number);
             self.interesting += usize::from(!self.marks.has(number, UNINTERESTING));
@@ -221,20 +232,30 @@ impl Walk {
         Ok(())
     }
 
-    /// Excludes a commit, and what the walk has gone on to from it.
-    fn exclude(&mut self, view: &mut View, number: Number) -> Result<(), ToolError> {
+    /// Excludes a commit; false if it was before.
+    fn exclude(&mut self, number: Number) -> bool {
+        if self.marks.has(number, UNINTERESTING) {
+            return false;
+        }
+        self.marks.add(number, UNINTERESTING);
+        let waits = self.marks.has(number, SEEN) && !self.marks.has(number, ADDED);
+        self.interesting -= usize::from(waits);
+        true
+    }
+
+    /// Excludes the parents of a commit, and behind them what is behind commits that were opened.
+    /// How far git looks decides, where clocks went wrong, which side of a merge it goes on to; so
+    /// this looks as far.
+    fn exclude_parents(&mut self, view: &mut View, number: Number) -> Result<(), ToolError> {
         let mut pending = vec![number];
         while let Some(number) = pending.pop() {
-            if self.marks.has(number, UNINTERESTING) {
-                continue;
-            }
-            self.marks.add(number, UNINTERESTING);
-            let waits = self.marks.has(number, SEEN) && !self.marks.has(number, ADDED);
-            self.interesting -= usize::from(waits);
-            if self.marks.has(number, ADDED) {
-                match self.simplified.get(&number) {
-                    Some(parent) => pending.push(*parent),
-                    None => pending.extend(view.reader.facts(number)?.parents.iter()),
+            let parents = match self.simplified.get(&number) {
+                Some(parent) => SmallVec::from_slice(&[*parent]),
+                None => view.reader.facts(number)?.parents.clone(),
+            };
+            for parent in parents {
+                if self.exclude(parent) && self.marks.has(parent, OPENED) {
+                    pending.push(parent);
                 }
             }
         }
@@ -266,6 +287,7 @@ impl Walk {
         }
         let (mut any_relevant, mut relevant_change, mut other_change) = (false, false, false);
         for (nth, parent) in parents.iter().enumerate() {
+            self.marks.add(*parent, OPENED);
             let is_relevant = self.is_relevant(*parent);
             any_relevant |= is_relevant;
             if self.is_same(view, track, number, (nth, *parent))? {

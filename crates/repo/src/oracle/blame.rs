@@ -69,7 +69,7 @@ fn gits(
     ignored: &[String],
 ) -> Vec<From> {
     let lines = format!("-L{},{}", lines.start + 1, lines.end);
-    let mut words = vec!["-c", "core.quotePath=false", "blame", "--line-porcelain", &lines];
+    let mut words = vec!["blame", "--line-porcelain", &lines];
     for id in ignored {
         words.extend(["--ignore-rev", id]);
     }
@@ -99,6 +99,9 @@ impl Case {
 
     /// The content of a file, a link not followed; none for what is no file.
     pub(super) fn content(&self, commit: &str, path: &str) -> Option<Vec<u8>> {
+        if path.is_empty() || path.ends_with('/') {
+            return None;
+        }
         let listed = ["--literal-pathspecs", "ls-tree", "--full-tree", commit, "--", path];
         let listed = self.git.text(&listed);
         let is_file = listed.starts_with("100");

@@ -3,6 +3,7 @@
 use bstr::BString;
 use serde_json::json;
 
+use super::files::prose;
 use super::stat::{self, Change};
 use super::{Case, Pages, named};
 use crate::commit::clip;
@@ -98,9 +99,10 @@ fn whole(case: &Case, change: &Change, hunks: &[BString]) -> Vec<String> {
     }
     lines.extend(hunks.iter().map(|line| match line.split_first() {
         Some((mark @ (b' ' | b'-' | b'+'), text)) => {
-            format!("{}{}", char::from(*mark), crate::patch::shown(text))
+            let text = prose(&change.new.to_string(), crate::patch::shown(text));
+            format!("{}{text}", char::from(*mark))
         }
-        _ => line.to_string(),
+        _ => prose(&change.new.to_string(), line.to_string()),
     }));
     lines
 }

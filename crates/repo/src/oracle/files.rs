@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Case, Pages, named};
 use crate::path::shown;
+use crate::plain;
 use crate::tools::list::{List, human};
 use crate::tools::read::Read;
 
@@ -37,9 +38,14 @@ async fn read(case: &mut Case, commit: &str, path: &BString) {
         .lines()
         .skip(from)
         .take(ours.lines.len().max(1).min(to - from))
-        .map(|line| line.to_str_lossy().into_owned())
+        .map(|line| prose(of, line.to_str_lossy().into_owned()))
         .collect();
     case.compare(&ours.lines, &gits, || format!("lines {}-{to} of {commit}:{of}", from + 1));
+}
+
+/// A line as our answers have it: what Markdown would hide in a file of prose, they show.
+pub(super) fn prose(path: &str, line: String) -> String {
+    if plain::is_prose(path.into()) { plain::line(line) } else { line }
 }
 
 /// What is in a folder.

@@ -70,7 +70,27 @@ impl Git {
     /// (technical/commit-graph.adoc: "this heuristic is currently used whenever the computation is
     /// allowed to violate topological relationships due to clock skew").
     pub(super) fn ranged(&self, words: &[&str], range: &str) -> Vec<String> {
-        let mut lines = self.lines(words);
+        let bases: Vec<String> = match range.split_once("...") {
+            Some((one, other)) => {
+                let bases = self.ask(&["merge-base", "--all", one, other]).0;
+                let bases = String::from_utf8_lossy(&bases).into_owned();
+                bases.lines().map(|base| format!("^{base}")).collect()
+            }
+            None => Vec::new(),
+        };
+        // gitrevisions(7): "r1...r2 [...] is defined as r1 r2 --not $(git merge-base --all r1
+        // r2)". Written so, it does not depend on what git has read while it looked for the bases.
+        let ends = range.split_once("...").map(|(one, other)| [one, other]);
+        let words: Vec<&str> = words
+            .iter()
+            .flat_map(|word| match ends {
+                Some(ends) if *word == range => {
+                    ends.into_iter().chain(bases.iter().map(String::as_str)).collect()
+                }
+                _ => vec![*word],
+            })
+            .collect();
+        let mut lines = self.lines(&words);
         let Some((from, to)) = range.split_once("..") else { return lines };
         let reached = |id: &str| -> HashSet<String> {
             self.lines(&["rev-list", if id.is_empty() { "HEAD" } else { id }]).into_iter().collect()

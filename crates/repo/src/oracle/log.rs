@@ -8,7 +8,7 @@ use super::{Case, Pages, named};
 use crate::commit::clip;
 use crate::path::shown;
 use crate::plain::plain;
-use crate::tools::log::Log;
+use crate::tools::log::{Log, SUBJECT};
 
 pub(super) async fn check(case: &mut Case) {
     for _ in 0..case.rounds * 4 {
@@ -223,7 +223,7 @@ fn lines(case: &Case, ids: &[Found]) -> Vec<String> {
     let printed = String::from_utf8_lossy(&case.git.feed(&words, input.as_bytes())).into_owned();
     let line = |(text, (_, path)): (&str, &Found)| {
         let parts: Vec<&str> = text.trim_matches('\n').split('\u{1}').collect();
-        let (author, subject) = (clip(&plain(parts[2]), 40), clip(&plain(parts[3]), 60));
+        let (author, subject) = (clip(&plain(parts[2]), 40), clip(&plain(parts[3]), SUBJECT));
         let path =
             path.as_ref().map_or_else(String::new, |path| format!(" [{}]", shown(path.as_bstr())));
         format!("{} {} {author}: {subject}{path}", &parts[0][..7], parts[1])

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bstr::ByteSlice as _;
 use serde_json::{Value, json};
 
+use super::files::prose;
 use super::{Case, Pages, named};
 use crate::path::shown;
 use crate::tools::search::Search;
@@ -14,7 +15,7 @@ const WIDTH: usize = 200;
 /// What is said of a binary file.
 const BINARY: &str = ": a binary file matches";
 /// The most pages that are read.
-const PAGES: usize = 20;
+const PAGES: usize = 6;
 
 pub(super) async fn check(case: &mut Case) {
     for _ in 0..case.rounds * 3 {
@@ -58,7 +59,7 @@ async fn compare(
         return;
     }
     assert!(code < 2, "git {}", words.join(" "));
-    let mut gits: Vec<String> = printed.lines().map(|line| told(line, commit)).collect();
+    let mut gits = told(&printed, commit);
     let mut ours = Pages::of::<Search>(case, args, PAGES).await;
     if is_regex {
         // What PCRE makes of bytes that are no UTF-8 depends on how it was built: pcre2unicode(3),
@@ -98,18 +99,28 @@ fn is_long(line: &str) -> bool {
     line.split_once(": ").is_some_and(|(_, text)| text.len() > WIDTH)
 }
 
-/// `revision:path NUL number NUL line`, or, of a binary file, a sentence.
-fn told(line: &[u8], commit: &str) -> String {
+/// Lines as our answers have them, of `revision:path NUL number NUL line LF`, or, of a binary
+/// file, a sentence.
+fn told(printed: &[u8], commit: &str) -> Vec<String> {
     let start = format!("{commit}:");
-    let parts: Vec<&[u8]> = line.splitn(3, |byte| *byte == 0).collect();
     let path = |path: &[u8]| shown(path.strip_prefix(start.as_bytes()).unwrap_or(path).as_bstr());
-    if let [name, number, text] = parts.as_slice() {
+    let (mut all, mut rest) = (Vec::new(), printed);
+    while !rest.is_empty() {
+        if let Some(sentence) = rest.strip_prefix(b"Binary file ") {
+            let (name, next) = sentence.split_once_str(" matches\n").expect("a sentence");
+            all.push(format!("{}{BINARY}", path(name)));
+            rest = next;
+            continue;
+        }
+        let (name, next) = rest.split_once_str("\0").expect("a name");
+        let (number, next) = next.split_once_str("\0").expect("a number");
+        let (text, next) = next.split_once_str("\n").expect("a line");
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        return format!("{}:{}: {}", path(name), number.to_str_lossy(), text.to_str_lossy());
+        let text = prose(&path(name), text.to_str_lossy().into_owned());
+        all.push(format!("{}:{}: {text}", path(name), number.to_str_lossy()));
+        rest = next;
     }
-    let line = line.strip_prefix(b"Binary file ").unwrap_or(line);
-    let name = line.strip_suffix(b" matches").unwrap_or(line);
-    format!("{}{BINARY}", path(name))
+    all
 }
 
 /// Some letters of a line of the file.

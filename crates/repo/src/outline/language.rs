@@ -18,12 +18,40 @@ pub(super) enum Language {
 }
 
 /// What looks like a function's head, and is none.
-const CONTROL: &str = "if else for while switch return catch do goto case try with function await \
-    throw new typeof";
+const CONTROL: &[&str] = &[
+    "if", "else", "for", "while", "switch", "return", "catch", "do", "goto", "case", "try", "with",
+    "function", "await", "throw", "new", "typeof",
+];
 /// What may come before a definition in languages of classes.
-const MODIFIERS: &str = "public private protected internal static final abstract sealed partial \
-    open override data async virtual readonly inline suspend case implicit lazy mutating default \
-    synchronized native unsafe new extern";
+const MODIFIERS: &[&str] = &[
+    "public",
+    "private",
+    "protected",
+    "internal",
+    "static",
+    "final",
+    "abstract",
+    "sealed",
+    "partial",
+    "open",
+    "override",
+    "data",
+    "async",
+    "virtual",
+    "readonly",
+    "inline",
+    "suspend",
+    "case",
+    "implicit",
+    "lazy",
+    "mutating",
+    "default",
+    "synchronized",
+    "native",
+    "unsafe",
+    "new",
+    "extern",
+];
 
 impl Language {
     /// By the ending of the name.
@@ -48,21 +76,43 @@ impl Language {
         }
     }
 
+    /// Whether what is indented begins no definition.
+    pub(super) fn is_flat(self) -> bool {
+        matches!(self, Self::Go | Self::C | Self::Other)
+    }
+
     /// Whether a line, without its indentation, begins a definition.
     pub(super) fn is_head(self, line: &str, indent: usize) -> bool {
         match self {
             Self::Rust => rust(line),
-            Self::Python => begins(line, "async", "def class"),
+            Self::Python => begins(line, &["async"], &["def", "class"]),
             Self::Script => script(line, indent),
-            Self::Go => indent == 0 && begins(line, "", "func type var const"),
+            Self::Go => indent == 0 && begins(line, &[], &["func", "type", "var", "const"]),
             Self::Classes => {
-                const HEADS: &str = "class interface enum record struct trait namespace fun func \
-                    function def object protocol extension init";
+                const HEADS: &[&str] = &[
+                    "class",
+                    "interface",
+                    "enum",
+                    "record",
+                    "struct",
+                    "trait",
+                    "namespace",
+                    "fun",
+                    "func",
+                    "function",
+                    "def",
+                    "object",
+                    "protocol",
+                    "extension",
+                    "init",
+                ];
                 begins(line, MODIFIERS, HEADS)
                     || first_is(line, MODIFIERS) && line.contains('(') && !line.ends_with(';')
             }
             Self::C => c(line, indent),
-            Self::Ruby => begins(line, "", "def class module defmodule defp defmacro"),
+            Self::Ruby => {
+                begins(line, &[], &["def", "class", "module", "defmodule", "defp", "defmacro"])
+            }
             Self::Shell => shell(line),
             Self::Markdown => heading(line, indent),
             Self::Other => false,
@@ -71,41 +121,66 @@ impl Language {
 }
 
 fn rust(line: &str) -> bool {
+    const HEADS: &[&str] = &[
+        "fn",
+        "struct",
+        "enum",
+        "trait",
+        "impl",
+        "mod",
+        "type",
+        "union",
+        "macro_rules!",
+        "static",
+    ];
     let line = line.strip_prefix("pub").map_or(line, |rest| {
         let rest = rest.trim_start();
         let restricted = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
         restricted.map_or(rest, |(_, rest)| rest.trim_start())
     });
-    let heads = "fn struct enum trait impl mod type union macro_rules! static";
-    begins(line, "async const unsafe extern \"C\" default", heads)
+    begins(line, &["async", "const", "unsafe", "extern", "\"C\"", "default"], HEADS)
 }
 
 fn script(line: &str, indent: usize) -> bool {
-    const HEADS: &str =
-        "function function* class interface type enum namespace module const let var";
+    const HEADS: &[&str] = &[
+        "function",
+        "function*",
+        "class",
+        "interface",
+        "type",
+        "enum",
+        "namespace",
+        "module",
+        "const",
+        "let",
+        "var",
+    ];
     let is_inner = indent > 0
         && line.ends_with('{')
         && line.contains('(')
         && !line.starts_with(['}', '(', '.', '/', '*'])
         && !first_is(line, CONTROL);
-    indent == 0 && begins(line, "export default async abstract declare", HEADS)
+    indent == 0 && begins(line, &["export", "default", "async", "abstract", "declare"], HEADS)
         || is_inner && is_method(line)
 }
 
 fn c(line: &str, indent: usize) -> bool {
-    let is_start = line.starts_with(|c: char| c.is_alphabetic() || c == '_');
-    let is_type = first_is(line, "struct enum union typedef class namespace template")
-        && !line.ends_with(';');
+    if indent > 0 || !line.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        return false;
+    }
+    let is_type =
+        first_is(line, &["struct", "enum", "union", "typedef", "class", "namespace", "template"])
+            && !line.ends_with(';');
     let is_function =
         line.contains('(') && !line.ends_with([';', ':', '\\']) && !first_is(line, CONTROL);
-    indent == 0 && is_start && (is_type || is_function)
+    is_type || is_function
 }
 
 fn shell(line: &str) -> bool {
     let name = line.split(['(', ' ']).next().unwrap_or("");
     let is_name =
         !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-:.".contains(c));
-    first_is(line, "function") || is_name && line[name.len()..].trim_start().starts_with("()")
+    first_is(line, &["function"]) || is_name && line[name.len()..].trim_start().starts_with("()")
 }
 
 fn heading(line: &str, indent: usize) -> bool {
@@ -115,29 +190,35 @@ fn heading(line: &str, indent: usize) -> bool {
 }
 
 /// Whether a line begins with one of some words, behind any of those that may come before.
-fn begins(line: &str, before: &str, heads: &str) -> bool {
-    let mut words = line.split_whitespace().take(8);
-    words.find(|word| !is_among(word, before)).is_some_and(|word| {
+fn begins(line: &str, before: &[&str], heads: &[&str]) -> bool {
+    let mut words = line.split_ascii_whitespace().take(8);
+    words.find(|word| !before.contains(word)).is_some_and(|word| {
         let word = word.split(['(', '<', '{', ':', ';']).next().unwrap_or(word);
-        is_among(word, heads)
+        heads.contains(&word)
     })
 }
 
 /// Whether the first word of a line is one of some.
-fn first_is(line: &str, words: &str) -> bool {
+fn first_is(line: &str, words: &[&str]) -> bool {
     let first = line.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
-    is_among(first, words)
-}
-
-fn is_among(word: &str, words: &str) -> bool {
-    words.split(' ').any(|one| one == word && !one.is_empty())
+    words.contains(&first)
 }
 
 /// Whether a line is a name with parentheses behind it, such as the head of a method.
 fn is_method(line: &str) -> bool {
-    let before = "async static get set public private protected readonly override";
+    const BEFORE: &[&str] = &[
+        "async",
+        "static",
+        "get",
+        "set",
+        "public",
+        "private",
+        "protected",
+        "readonly",
+        "override",
+    ];
     let head = line.split('(').next().unwrap_or("").trim_end();
-    let name = head.split_whitespace().find(|word| !is_among(word, before)).unwrap_or(head);
+    let name = head.split_whitespace().find(|word| !BEFORE.contains(word)).unwrap_or(head);
     let is_name = |c: char| c.is_alphanumeric() || "_$#*<>".contains(c);
     head.ends_with(name) && !name.is_empty() && name.chars().all(is_name)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::ByteSlice as _;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use super::read::Lines;
 use crate::tree::Entry;
 use crate::view::{Content, View};
-use crate::{Repo, answer, patch, path};
+use crate::{Repo, answer, patch, path, plain};
 
 /// Blames.
 pub(crate) const CONTRACT: Contract = Contract {
@@ -79,6 +80,7 @@ fn blame(view: &mut View, args: &Args) -> Result<Text, ToolError> {
     let number = view.reader.number(revision.id);
     let origins = view.blame(number, path.as_bstr(), wanted.clone(), &ignored)?;
     let room = answer::room(&view.ctx, args.lines.is_some());
+    let is_prose = plain::is_prose(path.as_bstr());
     let (mut out, mut end) = (String::new(), wanted.start);
     'all: for origin in origins {
         let commit = view.reader.commits.id(origin.commit);
@@ -88,7 +90,9 @@ fn blame(view: &mut View, args: &Args) -> Result<Text, ToolError> {
         }
         for (nth, at) in origin.lines.enumerate() {
             let line = starts[at].strip_suffix(b"\n").unwrap_or(starts[at]);
-            let mut shown = format!("{} {}\n", at + 1, patch::shown(line));
+            let shown = patch::shown(line);
+            let shown = if is_prose { plain::line(shown) } else { shown };
+            let mut shown = format!("{} {shown}\n", at + 1);
             if nth == 0 {
                 shown.insert_str(0, &format!("{head}\n"));
             }
@@ -111,7 +115,7 @@ fn blame(view: &mut View, args: &Args) -> Result<Text, ToolError> {
 }
 
 /// The text of a file; what has no lines is told.
-fn text(view: &mut View, entry: &Entry) -> Result<Vec<u8>, ToolError> {
+fn text(view: &mut View, entry: &Entry) -> Result<Arc<Vec<u8>>, ToolError> {
     if !entry.mode.is_file() {
         return Err(ToolError::invalid("path: only a file has lines; repo_list shows what it is."));
     }

@@ -29,7 +29,7 @@ pub(crate) const CONTRACT: Contract = Contract {
 /// How many commits are shown unless `limit` says otherwise.
 const COMMITS: usize = 20;
 /// The most characters of a subject: what most people keep to, and twenty of them fit 600 tokens.
-const SUBJECT: usize = 60;
+pub(crate) const SUBJECT: usize = 56;
 
 pub(crate) struct Log;
 

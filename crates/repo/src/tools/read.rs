@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::list::{human, target};
 use crate::outline::{Outline, outline};
+use crate::plain::{self, is_prose};
 use crate::search::given;
 use crate::tree::Mode;
 use crate::view::{Content, View};
@@ -147,17 +148,18 @@ fn shown(
     wanted: Lines,
     room: usize,
 ) -> Result<Text, ToolError> {
-    let total = content.lines().count();
+    let total = lines(content);
     if wanted.from > total.max(1) {
         let message = format!("lines: {}; the file has {total} lines.", wanted.from);
         return Err(ToolError::invalid(message));
     }
     let mut parts = Vec::new();
-    let mut body = Body::fill(content, wanted, room);
+    let is_prose = is_prose(path);
+    let mut body = Body::fill(content, wanted, room, is_prose);
     let mut landmarks = Outline::default();
     if !wanted.given && body.to < total {
         landmarks = outline(path, content, room / 3);
-        body = Body::fill(content, wanted, room - landmarks.text.len());
+        body = Body::fill(content, wanted, room - landmarks.text.len(), is_prose);
     }
     if landmarks.shown > 0 {
         let text = landmarks.text.clone();
@@ -177,6 +179,9 @@ fn shown(
     if body.cut > 0 {
         let _ = write!(trailer, "; long lines cut: {}", body.cut);
     }
+    if body.broken > 0 {
+        let _ = write!(trailer, "; HTML broken by a backslash on lines: {}", body.broken);
+    }
     if !body.is_text {
         trailer.push_str("; not UTF-8, shown with \u{fffd}");
     }
@@ -187,6 +192,12 @@ fn shown(
     Ok(Text { parts, more: Some("ask for fewer `lines`") })
 }
 
+/// How many lines a text has.
+fn lines(content: &[u8]) -> usize {
+    let ends = memchr::memchr_iter(b'\n', content).count();
+    ends + usize::from(content.last().is_some_and(|last| *last != b'\n'))
+}
+
 /// The lines that fit.
 struct Body {
     text: String,
@@ -194,12 +205,15 @@ struct Body {
     to: usize,
     /// How many lines were too long.
     cut: usize,
+    /// On how many lines HTML or a code fence was broken.
+    broken: usize,
     is_text: bool,
 }
 
 impl Body {
-    fn fill(content: &[u8], wanted: Lines, room: usize) -> Self {
-        let mut body = Body { text: String::new(), to: wanted.from - 1, cut: 0, is_text: true };
+    fn fill(content: &[u8], wanted: Lines, room: usize, is_prose: bool) -> Self {
+        let (text, to) = (String::new(), wanted.from - 1);
+        let mut body = Body { text, to, cut: 0, broken: 0, is_text: true };
         let longest = LONGEST_LINE.min(room.saturating_sub(50));
         let last = wanted.to.unwrap_or(usize::MAX);
         for line in content.lines().skip(wanted.from - 1) {
@@ -207,7 +221,10 @@ impl Body {
                 break;
             }
             let start = &line[..cut(line, longest)];
-            let line_text = start.to_str_lossy();
+            let mut line_text = start.to_str_lossy();
+            if is_prose {
+                line_text = plain::line(line_text.into_owned()).into();
+            }
             let more = if start.len() < line.len() {
                 format!("… [+{}]", human((line.len() - start.len()) as u64))
             } else {
@@ -219,6 +236,7 @@ impl Body {
             }
             body.is_text &= start.to_str().is_ok();
             body.cut += usize::from(!more.is_empty());
+            body.broken += usize::from(line_text.len() > start.len() && start.is_utf8());
             body.text.push_str(&line_text);
             body.text.push_str(&more);
             body.text.push('\n');

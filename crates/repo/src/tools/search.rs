@@ -8,6 +8,7 @@ use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Size, Target, Text,
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::plain::{self, is_prose};
 use crate::revision::Revision;
 use crate::search::{Files, Found, Hit, Page, Pattern, Scanned, Scope, given, scan};
 use crate::view::View;
@@ -118,7 +119,8 @@ impl Shown {
                 continue;
             }
             view.go_on()?;
-            let name = path::shown(files.path(one.index));
+            let (name, is_prose) = (files.path(one.index), is_prose(files.path(one.index)));
+            let name = path::shown(name);
             if one.binary {
                 if !self.push(&format!("{name}: a binary file matches\n")) {
                     break;
@@ -128,7 +130,7 @@ impl Shown {
             let mut content = Vec::new();
             let id = files.entry(one.index).id;
             view.reader.read(&id, gix_object::Kind::Blob, crate::view::LARGEST, &mut content)?;
-            if !self.file(&name, &content, pattern, skipped) {
+            if !self.file((&name, is_prose), &content, pattern, skipped) {
                 break;
             }
         }
@@ -136,7 +138,17 @@ impl Shown {
     }
 
     /// Shows the matches of a file but the first ones; false, if there is no room for all.
-    fn file(&mut self, name: &str, content: &[u8], pattern: &Pattern, skipped: usize) -> bool {
+    fn file(
+        &mut self,
+        (name, is_prose): (&str, bool),
+        content: &[u8],
+        pattern: &Pattern,
+        skipped: usize,
+    ) -> bool {
+        let clipped = |line: &[u8], found: usize| {
+            let line = clipped(line, found);
+            if is_prose { plain::line(line) } else { line }
+        };
         let (mut number, mut counted) = (1, 0);
         let mut hits = pattern.hits(content).peekable();
         // What was shown before is not shown again: where its last match ends.

@@ -44,7 +44,7 @@ impl Question {
         let tags = tags(folder)?;
         let mut all = vec![
             Self::of("log -20", "repo_log", 0.1, vec![(json!({}), words(&["log", "-20", FORMAT]))]),
-            Self::of("file at a revision", "repo_read", 0.1, reads(&paths, &tags)),
+            Self::of("file at a revision", "repo_read", 0.1, reads(folder, &paths, &tags)?),
             Self::of("search of a literal", "repo_search", 0.1, searches(folder, &paths)?),
             Self::of("stat of two tags", "repo_diff", 0.5, stats(&tags)),
             Self::of("log of a hot path", "repo_log", 0.5, logs(&paths.hot)),
@@ -104,11 +104,18 @@ fn tags(folder: &Path) -> Result<Vec<String>> {
     Ok(tags)
 }
 
-fn reads(paths: &Paths, tags: &[String]) -> Vec<(Value, Vec<String>)> {
-    let pair = |(path, tag): (&String, &String)| {
-        (json!({"path": path, "rev": tag}), words(&["show", &format!("{tag}:{path}")]))
-    };
-    paths.hot.iter().zip(tags).map(pair).collect()
+/// Each of the hot files at the first tag, from another tag on, that has it.
+fn reads(folder: &Path, paths: &Paths, tags: &[String]) -> Result<Vec<(Value, Vec<String>)>> {
+    let mut pairs = Vec::new();
+    for (nth, path) in paths.hot.iter().enumerate() {
+        let from = nth % tags.len();
+        let mut after = tags[from..].iter().chain(&tags[..from]);
+        let has = |tag: &&String| read(folder, &["cat-file", "-t", &format!("{tag}:{path}")]);
+        let tag = after.find(|tag| has(tag).is_ok()).context("a tag with the file")?;
+        let command = words(&["show", &format!("{tag}:{path}")]);
+        pairs.push((json!({"path": path, "rev": tag}), command));
+    }
+    Ok(pairs)
 }
 
 /// The longest name in each of the hot files: literals that are neither everywhere nor nowhere.
