@@ -88,6 +88,8 @@ impl Server for Repo {
     }
 
     fn needs(settings: &Settings, place: &Place) -> Needs {
+        // Asked before the process is confined: later the kernel's file cannot be opened.
+        memory::watch();
         let mut needs = Needs::default();
         for one in settings.repositories.values() {
             needs.read.push(place.path(&one.path));

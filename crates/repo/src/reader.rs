@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bstr::BStr;
+use bstr::{BStr, BString};
 use contract::ToolError;
 use gix_hash::{ObjectId, oid};
 use gix_object::{Find as _, FindHeader as _, Kind};
@@ -16,6 +16,7 @@ use gix_object::{Find as _, FindHeader as _, Kind};
 use crate::commits::Commits;
 use crate::history::{Reached, Track};
 use crate::memory;
+use crate::outline::{Outline, outline};
 use crate::packs::Packs;
 use crate::repository::Layout;
 
@@ -25,6 +26,8 @@ const LARGEST_STRUCTURE: u64 = 64 << 20;
 const DELTA_BASES: usize = 1 << 20;
 /// How many counts of lines are remembered from call to call.
 const MOST_COUNTS: usize = 20_000;
+/// Of how many files the landmarks are remembered, each in some kilobytes.
+const MOST_OUTLINES: usize = 64;
 /// Of how many paths it is remembered what they lead to in each commit.
 const MOST_TRACKS: usize = 8;
 
@@ -42,6 +45,8 @@ pub(crate) struct Reader {
     /// How many lines are new and how many are gone between two contents: the pages of one stat
     /// ask again and again.
     pub(crate) counts: HashMap<(ObjectId, ObjectId), (usize, usize)>,
+    /// The landmarks of files, by content, name and room: a file that is read is read again.
+    outlines: HashMap<(ObjectId, BString, usize), Outline>,
     objects: gix_odb::Handle,
     packs: Packs,
     hash: gix_hash::Kind,
@@ -97,15 +102,7 @@ impl Reader {
         };
         let stamp = Stamp::of(layout);
         layout.check_alternates().map_err(|error| failed(&error))?;
-        let options = gix_odb::store::init::Options {
-            alloc_limit_bytes: Some(1 << 30),
-            ..gix_odb::store::init::Options::default()
-        };
-        let mut objects = gix_odb::at_opts(layout.objects(), layout.hash, None, options)
-            .map_err(|error| failed(&error))?;
-        objects.set_pack_cache(|| {
-            Box::new(gix_pack::cache::lru::MemoryCappedHashmap::new(DELTA_BASES))
-        });
+        let objects = store(layout).map_err(|error| failed(&error))?;
         let options = gix_ref::store::init::Options {
             write_reflog: gix_ref::store::WriteReflog::Disable,
             ..gix_ref::store::init::Options::default()
@@ -120,8 +117,19 @@ impl Reader {
         let commits = Commits::open(layout, shallow);
         let (hash, last) = (layout.hash, Arc::default());
         let packs = Packs::open(&layout.objects(), hash);
-        let (counts, tracks) = (HashMap::new(), Vec::new());
-        Ok(Self { refs, commits, tracks, reached: None, counts, objects, packs, hash, last, stamp })
+        Ok(Self {
+            refs,
+            commits,
+            tracks: Vec::new(),
+            reached: None,
+            counts: HashMap::new(),
+            outlines: HashMap::new(),
+            objects,
+            packs,
+            hash,
+            last,
+            stamp,
+        })
     }
 
     /// Whether the files that say what the repository consists of are as they were.
@@ -136,12 +144,29 @@ impl Reader {
         if self.counts.len() > MOST_COUNTS {
             self.counts = HashMap::new();
         }
+        if self.outlines.len() > MOST_OUTLINES {
+            self.outlines = HashMap::new();
+        }
         self.tracks.iter_mut().for_each(Track::rest);
         self.tracks.truncate(MOST_TRACKS);
         if memory::is_large() {
             self.packs.forget(&layout.objects(), self.hash);
+            let Ok(objects) = store(layout) else { return false };
+            self.objects = objects;
         }
         !memory::is_large()
+    }
+
+    /// The landmarks of a file, in as many bytes as there is room for.
+    pub(crate) fn outline(
+        &mut self,
+        id: ObjectId,
+        path: &BStr,
+        content: &[u8],
+        room: usize,
+    ) -> &Outline {
+        let key = (id, path.to_owned(), room);
+        self.outlines.entry(key).or_insert_with(|| outline(path, content, room))
     }
 
     /// How objects are named.
@@ -283,6 +308,18 @@ pub(crate) fn damaged(id: &oid, error: &dyn std::fmt::Display) -> ToolError {
         id.to_hex_with_len(10)
     );
     ToolError::unavailable(message, error)
+}
+
+/// The store of gix, which opens files as they are needed.
+fn store(layout: &Layout) -> std::io::Result<gix_odb::Handle> {
+    let options = gix_odb::store::init::Options {
+        alloc_limit_bytes: Some(1 << 30),
+        ..gix_odb::store::init::Options::default()
+    };
+    let mut objects = gix_odb::at_opts(layout.objects(), layout.hash, None, options)?;
+    objects
+        .set_pack_cache(|| Box::new(gix_pack::cache::lru::MemoryCappedHashmap::new(DELTA_BASES)));
+    Ok(objects)
 }
 
 /// The commits whose parents are not there (gitformat-shallow in git's documentation).

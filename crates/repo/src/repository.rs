@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use bstr::{BStr, ByteSlice as _};
 use contract::{Place, StartError, ToolError};
 
+use crate::memory;
 use crate::reader::Reader;
 use crate::search::Sieve;
 use crate::settings::RepositorySettings;
@@ -43,7 +44,7 @@ impl Repository {
         settings: RepositorySettings,
         place: &Place,
     ) -> Result<Self, StartError> {
-        crate::memory::watch();
+        memory::watch();
         let layout = Layout::find(&settings, place)?;
         let visible = Visible::new(&settings)?;
         let signers = settings.signers.iter().map(|file| place.path(file)).collect();
@@ -72,8 +73,14 @@ impl Repository {
 
     /// Takes back the reader of a call that has ended.
     pub(crate) fn rest(&self, mut reader: Reader) {
+        let mut is_small = reader.rest(&self.layout);
+        if !is_small {
+            // The sieve costs one search to fill; a reader costs each call that follows.
+            *self.sieve.lock().unwrap_or_else(PoisonError::into_inner) = Sieve::default();
+            is_small = !memory::is_large();
+        }
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < RESTING && reader.rest(&self.layout) {
+        if is_small && readers.len() < RESTING {
             readers.push(reader);
         }
     }

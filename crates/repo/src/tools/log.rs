@@ -6,7 +6,7 @@ use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Size, Target, Text,
 use gix_hash::ObjectId;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::commit::Commit;
 use crate::history::{Range, Step, Walk};
@@ -28,8 +28,8 @@ pub(crate) const CONTRACT: Contract = Contract {
 
 /// How many commits are shown unless `limit` says otherwise.
 const COMMITS: usize = 20;
-/// The most characters of a subject: what most people keep to, and twenty of them fit 600 tokens.
-pub(crate) const SUBJECT: usize = 56;
+/// The most characters of a subject: what git-commit(1) asks for; twenty of them fit 600 tokens.
+pub(crate) const SUBJECT: usize = 50;
 
 pub(crate) struct Log;
 
@@ -129,8 +129,8 @@ fn log(view: &mut View, args: &Args) -> Result<Text, ToolError> {
 /// Where the page begins, and the commit that the first page began with.
 fn position(ctx: &Ctx, cursor: Option<&str>) -> Result<(usize, Option<String>), ToolError> {
     let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else { return Ok((0, None)) };
-    let pinned = ctx.open_cursor(cursor)?.get("at").and_then(Value::as_str).map(str::to_owned);
-    Ok((answer::position(ctx, Some(cursor))?, pinned))
+    serde_json::from_value(ctx.open_cursor(cursor)?)
+        .map_err(|_| ToolError::invalid("the cursor is of another tool; call again without it."))
 }
 
 fn walk(
@@ -217,7 +217,8 @@ impl Page {
         if self.is_full {
             let pinned = range.include.first().filter(|_| range.include.len() == 1);
             let at = pinned.map(|id: &ObjectId| id.to_hex_with_len(12).to_string());
-            let cursor = view.ctx.seal_cursor(&json!({"from": last, "at": at}));
+            // Without names, since the caller pays for each letter.
+            let cursor = view.ctx.seal_cursor(&json!([last, at]));
             trailer.push_str(&format!("; next: cursor={cursor}"));
         } else if self.count > 0 || self.from > 0 {
             trailer.push_str("; all");

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::list::{human, target};
-use crate::outline::{Outline, outline};
+use crate::outline::Outline;
 use crate::plain::{self, is_prose};
 use crate::search::given;
 use crate::tree::Mode;
@@ -90,7 +90,9 @@ fn read(view: &mut View, args: &Args) -> Result<Text, ToolError> {
         Mode::File | Mode::Program => match view.content(&entry.id)? {
             Content::Text(content) => {
                 let room = answer::room(&view.ctx, wanted.is_bounded());
-                shown(&address, path.as_bstr(), &content, wanted, room)
+                let outline =
+                    |room| view.reader.outline(entry.id, path.as_bstr(), &content, room).clone();
+                shown(&address, path.as_bstr(), &content, wanted, room, outline)
             }
             Content::Binary(size) => Ok(described(match kind(view, &entry.id)? {
                 Some(kind) => format!("a binary file, {kind}; {}", human(size)),
@@ -147,6 +149,7 @@ fn shown(
     content: &[u8],
     wanted: Lines,
     room: usize,
+    outline: impl FnOnce(usize) -> Outline,
 ) -> Result<Text, ToolError> {
     let total = lines(content);
     if wanted.from > total.max(1) {
@@ -158,7 +161,7 @@ fn shown(
     let mut body = Body::fill(content, wanted, room, is_prose);
     let mut landmarks = Outline::default();
     if !wanted.given && body.to < total {
-        landmarks = outline(path, content, room / 3);
+        landmarks = outline(room / 3);
         body = Body::fill(content, wanted, room - landmarks.text.len(), is_prose);
     }
     if landmarks.shown > 0 {
