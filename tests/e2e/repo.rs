@@ -1,13 +1,14 @@
 //! `suite repo` as its users have it: the real binary, confined, on real repositories.
 
 mod hostile;
+mod untrusted;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tests::harness::{Folder, Session, meta, repository, suite, text};
+use tests::harness::{Folder, Session, git, meta, repository, suite, text};
 
 /// The commit of `main` in the sample.
 const MAIN: &str = "cf4b9819f9fff879c4ba5c4c8605d0852ec6e6fd";
@@ -25,15 +26,6 @@ fn acting() -> Folder {
     }
     fs::write(git.join("packed-refs"), packed).expect("written");
     folder
-}
-
-fn git(folder: &Path, words: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(folder).args(words);
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-    let output = command.output().expect("git; cargo xtask test installs it");
-    assert!(output.status.success(), "{words:?}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn names(list: &Value) -> Vec<String> {

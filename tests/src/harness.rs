@@ -1,5 +1,6 @@
 //! Starting real processes and speaking to them, over pipes and over HTTP.
 
+mod git;
 pub mod http;
 pub mod idp;
 pub mod otlp;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use git::{git, git_as};
 pub use http::{HttpServer, Reply};
 pub use idp::{Idp, RESOURCE};
 pub use person::{Decided, approval};

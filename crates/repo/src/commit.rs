@@ -100,7 +100,7 @@ pub(crate) fn clip(text: &str, most: usize) -> String {
 }
 
 /// An author or committer line, as far as it can be read: `Name <address> seconds zone`.
-fn person(line: &BStr, text: impl Fn(&BStr) -> String) -> Person {
+pub(crate) fn person(line: &BStr, text: impl Fn(&BStr) -> String) -> Person {
     let open = line.find_byte(b'<').unwrap_or(line.len());
     let close = line.rfind_byte(b'>').filter(|close| *close > open).unwrap_or(line.len());
     let name = text(line[..open].trim().as_bstr());

@@ -71,11 +71,6 @@ impl Commits {
         self.facts[number as usize].id
     }
 
-    /// The parents of a commit, if it was looked at.
-    pub(crate) fn known_parents(&self, number: Number) -> &[Number] {
-        &self.facts[number as usize].parents
-    }
-
     /// The position of a commit in the commit-graph.
     pub(crate) fn position(&self, number: Number) -> Option<u32> {
         let graph = self.graph.as_ref()?;

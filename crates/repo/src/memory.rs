@@ -29,7 +29,13 @@ fn resident() -> Option<u64> {
     let mut text = [0; 128];
     let length = MEMORY.get()?.as_ref()?.read_at(&mut text, 0).ok()?;
     let pages = std::str::from_utf8(&text[..length]).ok()?.split(' ').nth(1)?;
-    Some(pages.parse::<u64>().ok()? * 4096)
+    Some(pages.parse::<u64>().ok()? * page_size())
+}
+
+#[expect(unsafe_code, reason = "a setting of the kernel")]
+fn page_size() -> u64 {
+    // SAFETY: sysconf(3) reads a number.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
 /// By mallopt(3): one arena for all threads, and no growing of the thresholds from which memory is
@@ -42,8 +48,8 @@ fn give_back() {
     for (what, value) in
         [(libc::M_ARENA_MAX, 1), (libc::M_TRIM_THRESHOLD, SIZE), (libc::M_MMAP_THRESHOLD, SIZE)]
     {
-        // SAFETY: mallopt(3) is "MT-Unsafe init": it is called while the server opens its
-        // repositories, before there is a call that another thread would serve.
+        // SAFETY: mallopt(3) is "MT-Unsafe init": it is called once, before the process is
+        // confined and has a call to serve.
         let _ = unsafe { libc::mallopt(what, value) };
     }
 }

@@ -26,6 +26,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bstr::{BStr, BString, ByteSlice as _};
@@ -50,6 +51,7 @@ struct Case {
     rounds: usize,
     tally: BTreeMap<&'static str, Tally>,
     check: &'static str,
+    calls: AtomicUsize,
     /// Its folder lives as long as it does.
     _world: World,
 }
@@ -90,6 +92,7 @@ impl Case {
             rounds,
             tally,
             check: "",
+            calls: AtomicUsize::new(0),
             _world: world,
         }
     }
@@ -130,6 +133,12 @@ impl Case {
     async fn call<T: Tool<Server = Repo>>(&self, args: &Value) -> Result<Answer, ToolError> {
         let mut args = args.clone();
         args["repo"] = json!("r");
+        // No answer depends on what earlier calls have read.
+        if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
+            self.repo.repositories.values().for_each(|repository| repository.forget());
+        }
+        let wants_more = args.get("limit").is_some() || args.get("lines").is_some();
+        let most = if wants_more { Size::CAP } else { crate::answer::DEFAULT };
         let rendered = Caller::default().rendered::<T>(&self.repo, args).await?;
         let mut answer = Answer::default();
         for part in rendered.parts {
@@ -140,7 +149,7 @@ impl Case {
             }
         }
         let size = answer.content.len() + answer.words.len();
-        assert!(size < Size::CAP.bytes(), "{}: {size} bytes", T::CONTRACT.name);
+        assert!(size <= most.bytes(), "{}: {size} bytes", T::CONTRACT.name);
         Ok(answer)
     }
 
@@ -166,14 +175,6 @@ impl Case {
             String::from_utf8_lossy(&size.0).trim().to_owned()
         } else {
             "0".to_owned()
-        }
-    }
-
-    /// The name of the tree without entries.
-    fn empty_tree(&self) -> &'static str {
-        match self.commits[0].len() {
-            64 => "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
-            _ => "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
         }
     }
 
@@ -267,7 +268,8 @@ impl Pages {
         let end = if self.is_whole { gits.len() } else { self.lines.len().min(gits.len()) };
         let (ours, all, words) = (self.lines.len(), gits.len(), &self.words);
         let what = || format!("{}: {ours} lines of ours ({words}), {all} of git's", what());
-        case.compare(&self.lines, &gits[..end].to_vec(), what);
+        let (ours, gits) = (case.git.comparable(&self.lines), case.git.comparable(&gits[..end]));
+        case.compare(&ours, &gits, what);
     }
 }
 

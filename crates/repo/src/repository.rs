@@ -85,6 +85,12 @@ impl Repository {
         }
     }
 
+    /// Forgets what earlier calls have read, as a process that has grown large does.
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The revision that is read where a call names none.
     pub(crate) fn default_revision(&self) -> &str {
         self.settings.default_branch.as_deref().unwrap_or("HEAD")

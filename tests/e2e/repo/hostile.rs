@@ -21,7 +21,7 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 use serde_json::{Value, json};
-use tests::harness::{Folder, Session, suite};
+use tests::harness::{Folder, Session, git, suite};
 
 use repository::{CANARY, Hostile};
 use trace::{Rules, broken, traced};
@@ -221,11 +221,8 @@ fn refused(name: &str, plant: impl Fn(&Folder), said: &str) {
         let folder = folder();
         fs::create_dir_all(folder.path("outside")).expect("a folder");
         for at in ["repo", "outside/repo"] {
-            let made = Command::new("git")
-                .args(["init", "-q", "-b", "main"])
-                .arg(folder.path(at))
-                .status();
-            assert!(made.expect("git").success());
+            fs::create_dir_all(folder.path(at)).expect("a folder");
+            git(&folder.path(at), &["init", "-q", "-b", "main"]);
         }
         folder.write("outside/canary.txt", CANARY);
         plant(&folder);

@@ -164,7 +164,7 @@ impl Walk {
                 break;
             }
         }
-        self.exclude_known(view);
+        self.exclude_behind(view, &found)?;
         Ok(found)
     }
 
@@ -175,23 +175,44 @@ impl Walk {
         self.past > PAST
     }
 
-    /// Excludes what is behind the excluded commits that still wait, as far as it is known: clocks
-    /// that are wrong by more than the walk allows for then show nothing that is excluded.
-    fn exclude_known(&mut self, view: &View) {
-        let mut pending = Vec::new();
-        while let Some(number) = self.queue.pop() {
-            if self.marks.has(number, UNINTERESTING) {
-                pending.push(number);
-            }
+    /// Excludes what is behind the excluded commits that still wait: clocks that are wrong by more
+    /// than the walk allows for then show nothing that is excluded. It ends as a walk from a date
+    /// does, long before the oldest commit that was found.
+    fn exclude_behind(&mut self, view: &mut View, found: &[Number]) -> Result<(), ToolError> {
+        let mut oldest = i64::MAX;
+        for number in found {
+            oldest = oldest.min(view.reader.facts(*number)?.time);
         }
-        while let Some(number) = pending.pop() {
-            for parent in view.reader.commits.known_parents(number) {
-                if !self.marks.has(*parent, SWEPT) {
-                    self.marks.add(*parent, UNINTERESTING | SWEPT);
-                    pending.push(*parent);
+        let mut past = 0;
+        while let Some(number) = self.queue.pop() {
+            if !self.marks.has(number, UNINTERESTING) {
+                continue;
+            }
+            let facts = view.reader.facts(number)?;
+            past = if facts.time < oldest.saturating_sub(SKEW) { past + 1 } else { 0 };
+            if past > PAST {
+                break;
+            }
+            for parent in facts.parents.clone() {
+                if !self.marks.has(parent, SWEPT) {
+                    self.marks.add(parent, UNINTERESTING | SWEPT);
+                    let time = view.reader.facts(parent)?.time;
+                    self.queue.push(time, parent);
                 }
             }
+            self.count(view)?;
         }
+        Ok(())
+    }
+
+    /// Counts a commit that was looked at.
+    fn count(&mut self, view: &mut View) -> Result<(), ToolError> {
+        self.steps += 1;
+        if self.steps.is_multiple_of(256) {
+            view.go_on()?;
+            view.progress(self.steps, None, "commits looked at");
+        }
+        Ok(())
     }
 
     fn add_parents(&mut self, view: &mut View, number: Number) -> Result<(), ToolError> {
@@ -199,11 +220,7 @@ impl Walk {
             return Ok(());
         }
         self.marks.add(number, ADDED);
-        self.steps += 1;
-        if self.steps.is_multiple_of(256) {
-            view.go_on()?;
-            view.progress(self.steps, None, "commits looked at");
-        }
+        self.count(view)?;
         if self.marks.has(number, UNINTERESTING) {
             for parent in view.reader.facts(number)?.parents.clone() {
                 self.exclude(parent);

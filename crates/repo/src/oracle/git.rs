@@ -4,16 +4,31 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{LazyLock, OnceLock};
+
+use tempfile::TempDir;
 
 /// Runs git in one repository.
 #[derive(Clone, Debug)]
 pub(super) struct Git {
     folder: PathBuf,
+    /// Where git looks for the attributes of files, if not where it would by itself.
+    attributes: Option<&'static Path>,
 }
+
+/// A folder of nothing.
+static NOTHING: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a folder"));
 
 impl Git {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), attributes: None }
+    }
+
+    /// The same for what reads commits only. gitattributes(5) can call any file binary and name
+    /// programs for it; nothing here follows them, so git is shown none: neither a working tree
+    /// nor an index (`--attr-source` is not in every version that is still in use).
+    pub(super) fn without_attributes(&self) -> Self {
+        Self { attributes: Some(NOTHING.path()), ..self.clone() }
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -35,7 +50,34 @@ impl Git {
         ] {
             command.env(name, value);
         }
+        if let Some(nothing) = self.attributes {
+            command.env("GIT_WORK_TREE", nothing).env("GIT_INDEX_FILE", nothing.join("index"));
+        }
         command
+    }
+
+    /// Lines without how much of a renamed file is the same, where this git is older than 2.43.2:
+    /// "Rename detection logic ignored the final line of a file if it is an incomplete line",
+    /// say the notes of that release.
+    pub(super) fn comparable(&self, lines: &[String]) -> Vec<String> {
+        static IS_OLD: OnceLock<bool> = OnceLock::new();
+        let is_old = IS_OLD.get_or_init(|| {
+            let version = self.text(&["version"]);
+            let numbers = version.split([' ', '.']).filter_map(|word| word.trim().parse().ok());
+            numbers.take(3).collect::<Vec<u32>>() < vec![2, 43, 2]
+        });
+        if !*is_old {
+            return lines.to_vec();
+        }
+        let without = |line: &String| {
+            let percent = line.rfind("%)").filter(|_| line.starts_with("R "));
+            let begin = percent.and_then(|end| line[..end].rfind('('));
+            match (begin, percent) {
+                (Some(begin), Some(end)) => format!("{}{}", &line[..begin], &line[end + 2..]),
+                _ => line.clone(),
+            }
+        };
+        lines.iter().map(without).collect()
     }
 
     /// What git prints, and its exit code.

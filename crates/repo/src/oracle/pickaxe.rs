@@ -23,12 +23,11 @@ pub(super) async fn check(case: &mut Case) {
             (if near.len() < FAR { commit.clone() } else { format!("{from}..{commit}") }, None)
         };
         let pickaxe = format!("-S{text}");
-        let attributes = format!("--attr-source={}", case.empty_tree());
-        let mut words = vec![attributes.as_str(), "--literal-pathspecs", "log", "-M"];
+        let mut words = vec!["--literal-pathspecs", "log", "-M"];
         words.extend(["--no-textconv", "--no-ext-diff", "--format=%x01%H", "--raw", "--no-abbrev"]);
         words.extend([pickaxe.as_str(), range.as_str(), "--"]);
         words.extend(within.as_deref());
-        let printed = case.git.text(&words);
+        let printed = case.git.without_attributes().text(&words);
         let entry = |entry: &str| {
             let files = entry.lines().filter(|line| line.starts_with(':')).count();
             format!("{} {files}", &entry[..7])

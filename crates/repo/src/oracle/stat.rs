@@ -21,8 +21,7 @@ pub(super) struct Change {
     pub(super) ids: (String, String),
 }
 
-/// The options of every diff. gitattributes(5) can call any file binary and name programs for it;
-/// nothing here follows them, so git is shown none.
+/// The options of every diff.
 const OPTIONS: &[&str] = &["-r", "-M", "--full-index", "--no-ext-diff", "--no-textconv"];
 
 /// The changes from one commit to another, or, with none, from nothing, in git's order.
@@ -37,15 +36,14 @@ pub(super) fn changes(case: &Case, old: Option<&str>, new: &str) -> Vec<Change> 
 }
 
 fn diff(case: &Case, how: &[&str], old: Option<&str>, new: &str) -> Vec<u8> {
-    let attributes = format!("--attr-source={}", case.empty_tree());
-    let mut words = vec![attributes.as_str(), "diff-tree"];
+    let mut words = vec!["diff-tree"];
     words.extend(OPTIONS);
     words.extend(how);
     match old {
         Some(old) => words.extend([old, new]),
         None => words.extend(["--root", "--no-commit-id", new]),
     }
-    case.git.bytes(&words)
+    case.git.without_attributes().bytes(&words)
 }
 
 fn raw(raw: &[u8]) -> Vec<Change> {

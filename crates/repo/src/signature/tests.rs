@@ -374,6 +374,11 @@ async fn a_tag_is_verified_by_its_own_signature() {
     }
     assert_eq!(lines("v1^{commit}").await, ["signature: none"]);
     assert!(lines("v2").await[1].ends_with(": none"));
+    let told = signing.world.call::<Verify>(json!({"rev": "v2"})).await;
+    let tagger = told.lines().find_map(|line| line.strip_prefix("tagger "));
+    let format = "--format=%(taggername) %(taggeremail) %(taggerdate:format:%Y-%m-%d %H:%M %z)";
+    let gits = signing.world.git_of(&["for-each-ref", format, "refs/tags/v2"]);
+    assert_eq!(tagger, Some(gits.as_str()), "{told}");
     let renamed = lines("v9").await;
     assert_eq!(renamed[2], "the tag gives itself another name than the one it is found by");
     let changed = signing.world.git("cat-file tag v1").replace("release", "changed") + "\n";

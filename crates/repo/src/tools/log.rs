@@ -109,7 +109,11 @@ fn log(view: &mut View, args: &Args) -> Result<Text, ToolError> {
         text.as_ref().filter(|text| !text.is_empty()).map(|text| text.to_lowercase())
     };
     let filter = Filter { author: lower(&args.author), grep: lower(&args.grep), until };
-    let limit = args.limit.map_or(COMMITS, |limit| usize::from(limit).max(1));
+    let limit = match args.limit {
+        None => COMMITS,
+        Some(0) => return Err(ToolError::invalid("limit: the minimum is 1.")),
+        Some(limit) => usize::from(limit),
+    };
     let mut page = Page {
         from,
         limit,
@@ -234,5 +238,23 @@ impl Page {
         }
         parts.push(Part::Text(trailer));
         Text { parts, more: Some("ask for fewer commits") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn a_limit_is_of_commits_and_none_is_no_limit() {
+        let world = World::new();
+        for subject in ["one", "two", "three"] {
+            world.commit(subject);
+        }
+        let two = world.call::<Log>(json!({"limit": 2})).await;
+        assert!(two.contains("three\n") && two.contains("commits 1-2; next: "), "{two}");
+        let none = world.call::<Log>(json!({"limit": 0})).await;
+        assert_eq!(none, "invalid: limit: the minimum is 1.");
     }
 }

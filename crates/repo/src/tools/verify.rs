@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::commit::{Commit, Person, clip};
+use crate::commit::{Commit, Person, clip, person};
 use crate::plain::plain;
 use crate::revision::short;
 use crate::signature::{Signature, Signers};
@@ -162,13 +162,15 @@ fn state(view: &View, signature: &Signature) -> String {
 
 /// What the commit says of itself.
 fn said(commit: &Commit) -> String {
-    let person = |what: &str, who: &Person| {
-        let (email, when) = (clip(&plain(&who.email), 80), date::minute(who.time, who.zone));
-        format!("{what} {} <{}> {when}", who.shown(), email.replace('\n', " "))
-    };
-    let (author, committer) =
-        (person("author", &commit.author), person("committer", &commit.committer));
-    format!("commit {}\n{author}\n{committer}\n{}\n", commit.id, commit.shown_subject(SUBJECT))
+    let (author, committer) = (whole(&commit.author), whole(&commit.committer));
+    let (id, subject) = (commit.id, commit.shown_subject(SUBJECT));
+    format!("commit {id}\nauthor {author}\ncommitter {committer}\n{subject}\n")
+}
+
+/// Who it was, and when.
+fn whole(who: &Person) -> String {
+    let (email, when) = (clip(&plain(&who.email), 80), date::minute(who.time, who.zone));
+    format!("{} <{}> {when}", who.shown(), email.replace('\n', " "))
 }
 
 /// The answer while it is made.
@@ -193,7 +195,10 @@ impl Report {
     ) -> Result<(), ToolError> {
         let (signature, of_itself) = view.tag(tag, signers)?;
         let name = clip(&plain(&path::shown(of_itself.name.as_bstr())), 100);
-        let tagger = clip(&plain(&of_itself.tagger.to_str_lossy()), 160);
+        let tagger = match of_itself.tagger.as_slice() {
+            [] => "nobody".to_owned(),
+            line => whole(&person(line.as_bstr(), |text| text.to_str_lossy().into_owned())),
+        };
         let _ = writeln!(self.said, "tag {name}\ntagger {tagger}");
         self.line(format!("signature of the tag {}: {}", short(tag), state(view, &signature)));
         let asked = rev.strip_prefix("refs/").unwrap_or(rev);

@@ -6,7 +6,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
+use tests::harness::git_as;
 
 use super::objects::{Objects, tree, zeros, zlib};
 
@@ -47,22 +48,7 @@ impl Hostile {
     }
 
     fn git(&self, words: &[&str]) -> String {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(&self.repository).args(words).stdin(Stdio::null());
-        for (name, value) in [
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_CONFIG_SYSTEM", "/dev/null"),
-            ("GIT_AUTHOR_NAME", "Mallory"),
-            ("GIT_AUTHOR_EMAIL", "m@example.org"),
-            ("GIT_COMMITTER_NAME", "Mallory"),
-            ("GIT_COMMITTER_EMAIL", "m@example.org"),
-        ] {
-            command.env(name, value);
-        }
-        let output = command.output().expect("git; cargo xtask test installs it");
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "git {words:?}: {complaint}");
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        git_as(&self.repository, "Mallory", words)
     }
 
     fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
