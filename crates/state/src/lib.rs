@@ -2,7 +2,8 @@
 //! its own folder.
 //!
 //! That is the record log ([`Log`]) with its signed checkpoints ([`note`], [`merkle`]), the key
-//! that seals cursors ([`key`]), and what was asked to be approved ([`approvals`]).
+//! that seals cursors ([`key`]), what was asked to be approved ([`approvals`]), and, for servers
+//! that act, drafts and the journal of what left ([`desk`]).
 //!
 //! What it deliberately does not do: it never changes or deletes a line once written, and knows
 //! nothing of tools or protocols.
@@ -10,6 +11,7 @@
 //! Where to start reading: [`Log::append`].
 
 pub mod approvals;
+pub mod desk;
 mod key;
 mod log;
 pub mod merkle;
@@ -22,6 +24,7 @@ pub mod verify;
 
 use std::path::{Path, PathBuf};
 
+pub use desk::{Desk, Draft};
 pub use key::key;
 pub use log::{Copies, Destination, Line, Log};
 pub use read::tail;

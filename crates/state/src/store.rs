@@ -99,7 +99,7 @@ impl Store {
     }
 
     pub(crate) async fn pool(&self) -> Result<&SqlitePool, StateError> {
-        self.pool.get_or_try_init(|| open(&self.path)).await.map_err(self.fault())
+        self.pool.get_or_try_init(|| connected(&self.path, SCHEMA)).await.map_err(self.fault())
     }
 
     /// A transaction that is the only one that writes, from its first statement on.
@@ -194,7 +194,11 @@ impl Store {
     }
 }
 
-async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+/// A database with this schema, made where there is none.
+pub(crate) async fn connected(
+    path: &Path,
+    schema: &'static str,
+) -> Result<SqlitePool, sqlx::Error> {
     private_file(path).map_err(sqlx::Error::Io)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -206,7 +210,7 @@ async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     loop {
         // Two processes that make the database at once: SQLite does not wait for the other one
         // while it changes the journal.
-        match connect(options.clone()).await {
+        match connect(options.clone(), schema).await {
             Err(error) if is_busy(&error) && began.elapsed() < PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -215,9 +219,12 @@ async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     }
 }
 
-async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+async fn connect(
+    options: SqliteConnectOptions,
+    schema: &'static str,
+) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-    sqlx::raw_sql(SCHEMA).execute(&pool).await?;
+    sqlx::raw_sql(schema).execute(&pool).await?;
     Ok(pool)
 }
 
