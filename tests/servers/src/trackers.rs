@@ -6,7 +6,9 @@
 mod describe;
 mod fault;
 mod github;
+mod gitlab;
 mod interface;
+
 mod reply;
 mod serve;
 mod shape;
@@ -28,6 +30,9 @@ use serve::Shared;
 /// GitHub's REST interface, with the repositories `acme/web` and `acme/secret`.
 pub struct GitHub(Tracker);
 
+/// GitLab's REST interface, with the projects `acme/web` (1) and `acme/secret` (2).
+pub struct GitLab(Tracker);
+
 impl GitHub {
     /// Starts one at a free port.
     pub fn start() -> Self {
@@ -35,7 +40,22 @@ impl GitHub {
     }
 }
 
+impl GitLab {
+    /// Starts one at a free port.
+    pub fn start() -> Self {
+        Self(Tracker::start(Arc::new(gitlab::Api)))
+    }
+}
+
 impl Deref for GitHub {
+    type Target = Tracker;
+
+    fn deref(&self) -> &Tracker {
+        &self.0
+    }
+}
+
+impl Deref for GitLab {
     type Target = Tracker;
 
     fn deref(&self) -> &Tracker {

@@ -3,6 +3,7 @@
 
 mod faults;
 mod github;
+mod gitlab;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
