@@ -8,7 +8,7 @@ mod fault;
 mod github;
 mod gitlab;
 mod interface;
-
+mod jira;
 mod reply;
 mod serve;
 mod shape;
@@ -33,6 +33,9 @@ pub struct GitHub(Tracker);
 /// GitLab's REST interface, with the projects `acme/web` (1) and `acme/secret` (2).
 pub struct GitLab(Tracker);
 
+/// Jira Cloud's REST interface, with the projects `WEB` and `SEC`.
+pub struct Jira(Tracker);
+
 impl GitHub {
     /// Starts one at a free port.
     pub fn start() -> Self {
@@ -47,6 +50,16 @@ impl GitLab {
     }
 }
 
+impl Jira {
+    /// The account that the token belongs to: Jira wants both.
+    pub const USER: &'static str = jira::USER;
+
+    /// Starts one at a free port.
+    pub fn start() -> Self {
+        Self(Tracker::start(Arc::new(jira::Api)))
+    }
+}
+
 impl Deref for GitHub {
     type Target = Tracker;
 
@@ -56,6 +69,14 @@ impl Deref for GitHub {
 }
 
 impl Deref for GitLab {
+    type Target = Tracker;
+
+    fn deref(&self) -> &Tracker {
+        &self.0
+    }
+}
+
+impl Deref for Jira {
     type Target = Tracker;
 
     fn deref(&self) -> &Tracker {

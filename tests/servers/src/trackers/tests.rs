@@ -4,6 +4,7 @@
 mod faults;
 mod github;
 mod gitlab;
+mod jira;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
