@@ -297,8 +297,8 @@ impl Api {
         let Some(names) = call.query("permissions").filter(|names| !names.is_empty()) else {
             return Err(self.failure(400, "The permissions parameter is required."));
         };
-        let project = call.query("projectKey").or_else(|| call.query("projectId"));
-        if project.is_some_and(|named| project(store, named).is_none()) {
+        let named = call.query("projectKey").or_else(|| call.query("projectId"));
+        if named.is_some_and(|named| project(store, named).is_none()) {
             return Ok(self.failure(404, "No project could be found with this key or id."));
         }
         let have = ["BROWSE_PROJECTS", "CREATE_ISSUES", "ADD_COMMENTS"];
