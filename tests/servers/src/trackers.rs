@@ -9,6 +9,7 @@ mod github;
 mod gitlab;
 mod interface;
 mod jira;
+mod reaction;
 mod reply;
 mod serve;
 mod shape;
@@ -134,6 +135,13 @@ impl Tracker {
         let state = self.shared.state();
         let tickets = 0..state.store.tickets.len();
         tickets.map(|ticket| self.shared.whole(&state.store, ticket)).collect()
+    }
+
+    /// What the texts of tickets and comments would set off in the real system: `acme/web 1:
+    /// mention @bob`, references, closing keywords, quick actions. Text that is inert sets off
+    /// nothing.
+    pub fn reactions(&self) -> Vec<String> {
+        self.shared.reactions()
     }
 
     /// A ticket in `acme/web` that was there before; returns its number or key.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::describe::Description;
 use super::interface::{Answer, Call, Interface};
+use super::reaction;
 use super::store::{New, Project, Store, Ticket};
 use access::{bearer, is_app_token, visible};
 use search::Query;
@@ -108,6 +109,10 @@ impl Interface for Api {
             "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
         };
         self.failure(status, message).with("retry-after", after).with("x-ratelimit-remaining", 0)
+    }
+
+    fn reactions(&self, body: &Value) -> Vec<String> {
+        reaction::of_github(body.as_str().unwrap_or_default())
     }
 
     fn ticket(&self, store: &Store, ticket: usize) -> Value {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::describe::Description;
 use super::interface::{Answer, Call, Interface};
+use super::reaction;
 use super::store::{New, Project, Store, Ticket, contains};
 
 static DESCRIPTION: OnceLock<Description> = OnceLock::new();
@@ -86,6 +87,10 @@ impl Interface for Api {
     fn limit(&self, status: u16, after: u64) -> Answer {
         let body = json!({ "message": "This endpoint has been requested too many times. Try again later." });
         Answer::new(status, body).with("retry-after", after).with("ratelimit-remaining", 0)
+    }
+
+    fn reactions(&self, body: &Value) -> Vec<String> {
+        reaction::of_gitlab(body.as_str().unwrap_or_default())
     }
 
     fn ticket(&self, store: &Store, ticket: usize) -> Value {

@@ -38,6 +38,9 @@ pub(crate) trait Interface: Send + Sync {
         store.tickets[ticket].number.to_string()
     }
 
+    /// What a body sets off in the real system.
+    fn reactions(&self, body: &Value) -> Vec<String>;
+
     /// A ticket in the form of the interface.
     fn ticket(&self, store: &Store, ticket: usize) -> Value;
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::describe::Description;
 use super::interface::{Answer, Call, Interface};
+use super::reaction;
 use super::store::{New, Project, Store, Ticket};
 use jql::Jql;
 
@@ -99,6 +100,10 @@ impl Interface for Api {
         key(store, &store.tickets[ticket])
     }
 
+    fn reactions(&self, body: &Value) -> Vec<String> {
+        reaction::of_jira(body)
+    }
+
     fn ticket(&self, store: &Store, ticket: usize) -> Value {
         show::issue(store, &store.tickets[ticket], &["*all"])
     }
@@ -125,7 +130,7 @@ impl Api {
             return Err(self.failure(400, "the fake knows fields only"));
         }
         let fields = &call.body["fields"];
-        let wrong = self.wrong_fields(store, fields);
+        let wrong = Self::wrong_fields(store, fields);
         if !wrong.is_empty() {
             return Err(Answer::new(400, json!({ "errorMessages": [], "errors": wrong })));
         }
@@ -147,7 +152,7 @@ impl Api {
     }
 
     /// What Jira would say of each field that it does not take.
-    fn wrong_fields(&self, store: &Store, fields: &Value) -> BTreeMap<String, String> {
+    fn wrong_fields(store: &Store, fields: &Value) -> BTreeMap<String, String> {
         let mut wrong = BTreeMap::new();
         let mut say = |name: &str, said: &str| wrong.insert(name.to_owned(), said.to_owned());
         let summary = fields["summary"].as_str().unwrap_or_default();
@@ -297,8 +302,8 @@ impl Api {
         let Some(names) = call.query("permissions").filter(|names| !names.is_empty()) else {
             return Err(self.failure(400, "The permissions parameter is required."));
         };
-        let named = call.query("projectKey").or_else(|| call.query("projectId"));
-        if named.is_some_and(|named| project(store, named).is_none()) {
+        let place = call.query("projectKey").or_else(|| call.query("projectId"));
+        if place.is_some_and(|place| project(store, place).is_none()) {
             return Ok(self.failure(404, "No project could be found with this key or id."));
         }
         let have = ["BROWSE_PROJECTS", "CREATE_ISSUES", "ADD_COMMENTS"];

@@ -106,6 +106,21 @@ impl Shared {
         self.interface.name(&state.store, ticket)
     }
 
+    /// What every text sets off in the real system.
+    pub(crate) fn reactions(&self) -> Vec<String> {
+        let state = self.state();
+        let mut found = Vec::new();
+        for ticket in &state.store.tickets {
+            let place = format!("{} {}", state.store.projects[ticket.project].path, ticket.number);
+            let bodies = ticket.comments.iter().map(|comment| &comment.body);
+            for body in std::iter::once(&ticket.body).chain(bodies) {
+                let set_off = self.interface.reactions(body).into_iter();
+                found.extend(set_off.map(|one| format!("{place}: {one}")));
+            }
+        }
+        found
+    }
+
     /// A ticket in the form of the interface, with its comments.
     pub(crate) fn whole(&self, store: &Store, ticket: usize) -> Value {
         let mut whole = self.interface.ticket(store, ticket);

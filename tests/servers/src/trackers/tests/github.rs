@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::super::GitHub;
+use super::super::interface::Interface as _;
+use super::super::{GitHub, github};
 use super::{Got, refused, send};
 
 const ISSUES: &str = "/repos/acme/web/issues";
@@ -192,6 +193,11 @@ fn a_search_finds_words_and_phrases_when_the_index_has_them() {
     assert_eq!(found("%22suite-1a2b%22+is:issue+in:body"), ["Login fails"]);
     assert_eq!(found("%22suite-1a2b%22+is:issue+in:title"), [""; 0]);
     assert_eq!(found("%22here+marker%22+is:issue"), [""; 0]);
+    assert_eq!(
+        found("%22suite+1a2b%22+is:issue"),
+        ["Login fails"],
+        "an index has words, not punctuation"
+    );
     assert_eq!(found("fails+is:issue+label:bug+created:%3E%3D2024-01-01"), ["Login fails"]);
     assert_eq!(found("fails+is:issue+is:closed"), [""; 0]);
     github.index_lag(true);
@@ -212,4 +218,22 @@ fn without_the_right_labels_are_dropped() {
         Some(&json!({ "title": "x", "labels": ["bug"] })),
     );
     assert_eq!(issue["labels"], json!([]));
+}
+
+#[test]
+fn what_a_text_sets_off_is_known() {
+    let github = GitHub::start();
+    github.seed("@nobody", "ping @bob", &[]);
+    right(&github, &format!("POST {ISSUES}/1/comments"), Some(&json!({ "body": "see #7" })));
+    assert_eq!(github.reactions(), ["acme/web 1: mention @bob", "acme/web 1: reference #7"]);
+}
+
+#[test]
+fn an_answer_of_the_fake_is_checked_as_well() {
+    let description = github::Api.description();
+    let (create, _) = description.find("POST", ISSUES).expect("it is described");
+    let said = description.own_faults(create, 201, &json!({ "number": 1 }));
+    assert!(said.iter().any(|said| said.contains("title")), "{said:?}");
+    assert_eq!(description.own_faults(create, 200, &json!({})), ["status 200 is not described"]);
+    assert_eq!(description.own_faults(create, 404, &json!({})), Vec::<String>::new());
 }

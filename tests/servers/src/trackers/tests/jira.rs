@@ -84,7 +84,7 @@ fn what_is_not_as_described_is_refused_without_effect() {
     wrong(POST, Some(issue(|fields| fields["project"] = json!({ "key": "NO" }))), "valid project");
     wrong(
         POST,
-        Some(issue(|fields| fields["issuetype"] = json!({ "name": "Epos" }))),
+        Some(issue(|fields| fields["issuetype"] = json!({ "name": "Epic" }))),
         "issue type",
     );
     wrong(POST, Some(issue(|fields| fields["labels"] = json!(["a b"]))), "spaces");
@@ -136,7 +136,7 @@ fn a_document_has_only_nodes_that_fit() {
     }
     for content in [
         json!([text]),
-        json!([{ "type": "paragraf", "content": [] }]),
+        json!([{ "type": "section", "content": [] }]),
         json!([{ "type": "paragraph", "content": [paragraph] }]),
         json!([{ "type": "paragraph", "content": [{ "type": "text", "text": "" }] }]),
         json!([{ "type": "paragraph", "content": [{ "type": "text", "text": "x", "marks": [{ "type": "bold" }] }] }]),
@@ -148,10 +148,13 @@ fn a_document_has_only_nodes_that_fit() {
     ] {
         refused(&jira, ask(&jira, on, Some(&with(content))), 400, "INVALID_INPUT");
     }
+    let mention = json!([{ "type": "paragraph", "content": [{ "type": "mention", "attrs": { "id": "5b10" } }] }]);
+    right(&jira, on, Some(&with(mention)));
+    assert_eq!(jira.reactions(), ["WEB 1: mention \"5b10\""]);
     let long = json!({ "body": document(&"x".repeat(32_768)) });
     refused(&jira, ask(&jira, on, Some(&long)), 400, "CONTENT_LIMIT_EXCEEDED");
     refused(&jira, ask(&jira, on, Some(&json!({ "body": "plain" }))), 400, "Atlassian Document");
-    assert_eq!(jira.issues()[0]["_comments"].as_array().map(Vec::len), Some(4));
+    assert_eq!(jira.issues()[0]["_comments"].as_array().map(Vec::len), Some(5));
 }
 
 #[test]
