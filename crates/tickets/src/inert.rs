@@ -20,7 +20,7 @@ use notes::Kind;
 pub(crate) use notes::Notes;
 
 #[cfg(test)]
-mod attacks;
+pub(crate) mod attacks;
 #[cfg(test)]
 mod recognise;
 #[cfg(test)]

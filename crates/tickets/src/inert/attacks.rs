@@ -2,7 +2,7 @@
 //! together at random, and ordinary tickets that must come out as they went in.
 
 /// Each holds at least one thing that some tracker, browser, terminal or spreadsheet acts upon.
-pub(super) const ATTACKS: &[&str] = &[
+pub(crate) const ATTACKS: &[&str] = &[
     // Mentions
     "@octocat please look",
     "cc @acme/security-team, @all and @here",
@@ -136,7 +136,7 @@ pub(super) const ATTACKS: &[&str] = &[
 ];
 
 /// Ordinary tickets: not one byte of them may change.
-pub(super) const HARMLESS: &[&str] = &[
+pub(crate) const HARMLESS: &[&str] = &[
     "",
     "The build fails since Tuesday.",
     "# Steps\n\n1. Open the page\n2. Click *Save*\n\n## Expected\n\nIt saves. See #12 and acme/web#3.\n",
@@ -165,7 +165,7 @@ pub(super) const HARMLESS: &[&str] = &[
 ];
 
 /// Titles that stay as they are.
-pub(super) const HARMLESS_TITLES: &[&str] = &[
+pub(crate) const HARMLESS_TITLES: &[&str] = &[
     "Build fails on `main` since #12",
     "Timeout: a < b is never true (jo@example.org)",
     "[web] Saving does not work & nothing is logged",
@@ -173,7 +173,7 @@ pub(super) const HARMLESS_TITLES: &[&str] = &[
 ];
 
 /// Pieces that are dangerous together, for texts put together at random.
-pub(super) const PIECES: &[&str] = &[
+pub(crate) const PIECES: &[&str] = &[
     "@",
     "@kim",
     "@all",
