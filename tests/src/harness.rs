@@ -140,6 +140,17 @@ impl Folder {
         folder
     }
 
+    /// A folder where everybody may file tickets in the project `web`, kept on this machine, and
+    /// none in `secret`; bob and cy may approve. `extra` are further keys and tables of the server.
+    pub fn tickets(extra: &str) -> Self {
+        Self::new(&format!(
+            "[people]\n\"*\" = [\"agent\"]\nbob = [\"lead\"]\ncy = [\"lead\"]\n\
+             [roles.agent]\ntools = [\"ticket_*\"]\ntargets = {{ project = [\"web\"] }}\n\
+             [roles.lead]\napproves = [\"ticket_*\"]\n\
+             [servers.tickets]\npurpose = \"File tickets.\"\nowner = \"tests\"\n{extra}"
+        ))
+    }
+
     /// Puts two copies of the sample repository there, each with a working tree that has no file.
     pub fn repositories(&self) {
         for name in ["shop", "secret"] {

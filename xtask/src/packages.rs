@@ -81,6 +81,31 @@ pub(crate) const TESTS: &[Package] = &[
         is_present: || on_path("gpg").is_some() && on_path("gpg-agent").is_some(),
     },
     Package {
+        name: "dbconfig-no-thanks",
+        why: "to install Request Tracker without a database of the system",
+        is_present: || Path::new("/usr/sbin/rt-setup-database-5").exists(),
+    },
+    Package {
+        name: "msmtp-mta",
+        why: "for the mail program that Request Tracker asks for, without a daemon",
+        is_present: || Path::new("/usr/sbin/sendmail").exists(),
+    },
+    Package {
+        name: "request-tracker5",
+        why: "for private instances of it",
+        is_present: || Path::new("/usr/sbin/rt-setup-database-5").exists(),
+    },
+    Package {
+        name: "rt5-db-sqlite",
+        why: "for the database of those instances",
+        is_present: || succeeds(Command::new("perl").args(["-e", "require DBD::SQLite"])),
+    },
+    Package {
+        name: "rt5-standalone",
+        why: "for the web server of those instances",
+        is_present: || Path::new("/usr/share/perl5/Plack/Handler/Starlet.pm").exists(),
+    },
+    Package {
         name: "strace",
         why: "to see what a server does as the kernel sees it",
         is_present: || on_path("strace").is_some(),

@@ -29,6 +29,8 @@ impl StartError {
 pub trait Server: Sized + Send + Sync + 'static {
     /// The name: the subcommand, the table in servers.toml, the folder under `state/`.
     const NAME: &'static str;
+    /// What the names of its tools begin with, before `_`.
+    const PREFIX: &'static str = Self::NAME;
     /// A title for people.
     const TITLE: &'static str;
     /// What the model should know before it uses the tools; at most 150 tokens.

@@ -339,7 +339,6 @@ impl JsonSchema for Reason {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "Why this call is made, for the audit log.",
             "minLength": 10,
             "maxLength": 300
         })

@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 use crate::StateError;
 use crate::store::{connected, now};
 
-/// The most drafts one person may keep that were not sent.
+/// How many drafts of one person are kept that were not sent: the last written.
 const MOST: i64 = 200;
 
 const SCHEMA: &str = "
@@ -106,9 +106,6 @@ pub enum Unkept {
     /// It was sent, or is being sent.
     #[error("it was sent, or is being sent")]
     Sent,
-    /// The owner has as many drafts as may be.
-    #[error("{MOST} drafts are kept")]
-    TooMany,
     /// The desk cannot be written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -129,8 +126,8 @@ impl Desk {
         self.pool.get_or_try_init(open).await.map_err(self.fault())
     }
 
-    /// Keeps a new draft. Of drafts older than `keep` milliseconds that were not sent, the owner's
-    /// are dropped.
+    /// Keeps a new draft. Of the owner's drafts that were not sent, those older than `keep`
+    /// milliseconds are dropped, and the oldest where there are too many.
     pub async fn draft(
         &self,
         owner: &str,
@@ -153,23 +150,16 @@ impl Desk {
         let begun = self.pool().await?.begin_with("BEGIN IMMEDIATE").await;
         let mut transaction = begun.map_err(self.fault())?;
         sqlx::query(
-            "DELETE FROM drafts WHERE owner = ? AND changed < ? AND id NOT IN (SELECT draft FROM journal)",
+            "DELETE FROM drafts WHERE owner = ?1 AND id NOT IN (SELECT draft FROM journal)
+             AND (changed < ?2 OR id NOT IN (SELECT id FROM drafts WHERE owner = ?1
+                  AND id NOT IN (SELECT draft FROM journal) ORDER BY changed DESC, id LIMIT ?3))",
         )
         .bind(owner)
         .bind(draft.created.saturating_sub(keep))
+        .bind(MOST - 1)
         .execute(&mut *transaction)
         .await
         .map_err(self.fault())?;
-        let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM drafts WHERE owner = ? AND id NOT IN (SELECT draft FROM journal)",
-        )
-        .bind(owner)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(self.fault())?;
-        if count >= MOST {
-            return Err(Unkept::TooMany);
-        }
         sqlx::query("INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(&draft.id)
             .bind(draft.revision)
@@ -211,15 +201,6 @@ impl Desk {
         }
     }
 
-    /// Drops a draft that was not sent; whether there was one.
-    pub async fn discard(&self, owner: &str, id: &str) -> Result<bool, StateError> {
-        let discarded = sqlx::query(
-            "DELETE FROM drafts WHERE owner = ? AND id = ? AND id NOT IN (SELECT draft FROM journal)",
-        );
-        let done = discarded.bind(owner).bind(id).execute(self.pool().await?).await;
-        Ok(done.map_err(self.fault())?.rows_affected() == 1)
-    }
-
     /// The newest revision of a draft of this owner.
     pub async fn find(&self, owner: &str, id: &str) -> Result<Option<Draft>, StateError> {
         let found = sqlx::query("SELECT * FROM drafts WHERE owner = ? AND id = ?");
@@ -228,16 +209,10 @@ impl Desk {
     }
 
     /// The drafts of this owner, the last written first.
-    pub async fn drafts(
-        &self,
-        owner: &str,
-        skip: u32,
-        most: u32,
-    ) -> Result<Vec<Draft>, StateError> {
-        let listed = sqlx::query(
-            "SELECT * FROM drafts WHERE owner = ? ORDER BY changed DESC, id LIMIT ? OFFSET ?",
-        );
-        let rows = listed.bind(owner).bind(most).bind(skip).fetch_all(self.pool().await?).await;
+    pub async fn drafts(&self, owner: &str, most: u32) -> Result<Vec<Draft>, StateError> {
+        let listed =
+            sqlx::query("SELECT * FROM drafts WHERE owner = ? ORDER BY changed DESC, id LIMIT ?");
+        let rows = listed.bind(owner).bind(most).fetch_all(self.pool().await?).await;
         Ok(rows.map_err(self.fault())?.iter().map(read).collect())
     }
 }

@@ -41,10 +41,10 @@ pub(crate) fn run(
     launchers: &[Launcher],
     args: &CallArgs,
 ) -> anyhow::Result<ExitCode> {
-    let server = args.tool.split('_').next().unwrap_or_default();
-    let Some(launcher) = launchers.iter().find(|launcher| launcher.name == server) else {
+    let prefix = args.tool.split('_').next().unwrap_or_default();
+    let Some(launcher) = launchers.iter().find(|launcher| launcher.prefix == prefix) else {
         let known: Vec<String> =
-            launchers.iter().map(|launcher| format!("{}_…", launcher.name)).collect();
+            launchers.iter().map(|launcher| format!("{}_…", launcher.prefix)).collect();
         anyhow::bail!(
             "no server has a tool `{}`; tools begin with the name of their server: {}",
             args.tool,

@@ -13,6 +13,8 @@ use serde_json::Value;
 pub struct Launcher {
     /// The subcommand, and the table in servers.toml.
     pub name: &'static str,
+    /// What the names of its tools begin with, before `_`.
+    pub prefix: &'static str,
     /// What people read.
     pub title: &'static str,
     /// The JSON Schema of its own keys.
@@ -43,6 +45,7 @@ impl Launcher {
     pub const fn of<S: Server>() -> Self {
         Self {
             name: S::NAME,
+            prefix: S::PREFIX,
             title: S::TITLE,
             schema: contract::schema::of::<S::Settings>,
             needs: needs::<S>,

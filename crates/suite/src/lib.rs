@@ -38,5 +38,9 @@ pub use cli::main;
 pub use launcher::Launcher;
 
 /// The servers of the product: one line each.
-pub const SERVERS: &[Launcher] =
-    &[Launcher::of::<docs::Docs>(), Launcher::of::<sql::Sql>(), Launcher::of::<repo::Repo>()];
+pub const SERVERS: &[Launcher] = &[
+    Launcher::of::<docs::Docs>(),
+    Launcher::of::<sql::Sql>(),
+    Launcher::of::<repo::Repo>(),
+    Launcher::of::<tickets::Tickets>(),
+];

@@ -4,6 +4,7 @@
 
 pub mod mariadb;
 pub mod postgres;
+pub mod rt;
 pub mod trackers;
 
 mod certificates;

@@ -43,7 +43,10 @@ impl Folder {
 
     /// Decides about an approval as a person does: on a terminal, with a key typed there.
     pub fn decide(&self, verb: &str, id: &str, key: &str, reason: &str) -> Decided {
-        let mut command = Command::new(program("fixture"));
+        // The fixture knows its own server, and the product all others.
+        let config = std::fs::read_to_string(self.config()).expect("a configuration");
+        let product = if config.contains("[servers.test]") { "fixture" } else { "suite" };
+        let mut command = Command::new(program(product));
         command.args(["approvals", verb, id, "--reason", reason, "--config"]).arg(self.config());
         let wait = u64::try_from(HANG.as_millis()).expect("it fits");
         let mut terminal = spawn_command(command, Some(wait)).expect("a terminal");
