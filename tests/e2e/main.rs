@@ -27,3 +27,4 @@ mod roles;
 mod sql;
 mod stdio;
 mod telemetry;
+mod tickets;

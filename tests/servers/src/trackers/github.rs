@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::describe::Description;
 use super::interface::{Answer, Call, Interface};
 use super::reaction;
-use super::store::{New, Project, Store, Ticket};
+use super::store::{Comment, New, Project, Store, Ticket};
 use access::{bearer, is_app_token, visible};
 use search::Query;
 
@@ -56,6 +56,9 @@ impl Interface for Api {
             "GET /repos/{owner}/{repo}" => Ok(self.repository_answer(store, call)),
             "GET /repos/{owner}/{repo}/issues" => self.list(store, call),
             "POST /repos/{owner}/{repo}/issues" => self.create(store, call),
+            "GET /repos/{owner}/{repo}/issues/comments/{comment_id}" => {
+                Ok(self.one_comment(store, call))
+            }
             "GET /repos/{owner}/{repo}/issues/{issue_number}" => Ok(self.read(store, call)),
             "GET /repos/{owner}/{repo}/issues/{issue_number}/comments" => {
                 self.comments(store, call)
@@ -206,15 +209,31 @@ impl Api {
     }
 
     fn comments(&self, store: &Store, call: &Call) -> Result<Answer, Answer> {
-        if let Some(beyond) = call.beyond(&["per_page", "page"]) {
+        if let Some(beyond) = call.beyond(&["since", "per_page", "page"]) {
             return Err(self.failure(422, &beyond));
         }
         let ticket = match self.found(store, call) {
             Ok(ticket) => &store.tickets[ticket],
             Err(missing) => return Ok(missing),
         };
-        let items = ticket.comments.iter().map(|comment| self.show_comment(store, ticket, comment));
+        let since = call.query("since").and_then(|at| humantime::parse_rfc3339_weak(at).ok());
+        let late = |comment: &&Comment| since.is_none_or(|since| comment.created >= since);
+        let items = ticket.comments.iter().filter(late);
+        let items = items.map(|comment| self.show_comment(store, ticket, comment));
         Ok(paged(store, call, items.collect()))
+    }
+
+    fn one_comment(&self, store: &Store, call: &Call) -> Answer {
+        let project = match self.project(store, call) {
+            Ok(project) => project,
+            Err(missing) => return missing,
+        };
+        let ours = store.tickets.iter().filter(|ticket| ticket.project == project);
+        let mut all = ours.flat_map(|ticket| ticket.comments.iter().map(move |one| (ticket, one)));
+        match all.find(|(_, one)| one.id.to_string() == call.values["comment_id"]) {
+            Some((ticket, one)) => Answer::new(200, self.show_comment(store, ticket, one)),
+            None => self.failure(404, "Not Found"),
+        }
     }
 
     fn add_comment(&self, store: &mut Store, call: &Call) -> Result<Answer, Answer> {

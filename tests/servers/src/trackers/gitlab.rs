@@ -64,6 +64,9 @@ impl Interface for Api {
             "POST /projects/{id}/issues" => self.create(store, call),
             "GET /projects/{id}/issues/{issue_iid}" => Ok(self.read(store, call)),
             "GET /projects/{id}/issues/{noteable_id}/notes" => Ok(self.notes(store, call)),
+            "GET /projects/{id}/issues/{noteable_id}/notes/{note_id}" => {
+                Ok(self.one_note(store, call))
+            }
             "POST /projects/{id}/issues/{noteable_id}/notes" => self.add_note(store, call),
             other => Err(self.failure(404, &format!("the fake does not know {other}"))),
         }
@@ -205,6 +208,18 @@ impl Api {
             notes.reverse();
         }
         paged(call, notes)
+    }
+
+    fn one_note(&self, store: &Store, call: &Call) -> Answer {
+        let ticket = match self.found(store, call) {
+            Ok(ticket) => ticket,
+            Err(missing) => return missing,
+        };
+        let is_asked = |id: u64| id.to_string() == call.values["note_id"];
+        match store.tickets[ticket].comments.iter().position(|note| is_asked(note.id)) {
+            Some(note) => Answer::new(200, self.comment(store, ticket, note)),
+            None => self.failure(404, "404 Note Not Found"),
+        }
     }
 
     fn add_note(&self, store: &mut Store, call: &Call) -> Result<Answer, Answer> {

@@ -59,6 +59,9 @@ impl Interface for Api {
             "POST /rest/api/3/issue" => self.create(store, call),
             "GET /rest/api/3/issue/{issueIdOrKey}" => self.read(store, call),
             "GET /rest/api/3/issue/{issueIdOrKey}/comment" => self.comments(store, call),
+            "GET /rest/api/3/issue/{issueIdOrKey}/comment/{id}" => {
+                Ok(self.one_comment(store, call))
+            }
             "POST /rest/api/3/issue/{issueIdOrKey}/comment" => self.add_comment(store, call),
             "GET /rest/api/3/search/jql" | "POST /rest/api/3/search/jql" => {
                 self.search(store, call)
@@ -231,6 +234,18 @@ impl Api {
             200,
             json!({ "startAt": start, "maxResults": most, "total": total, "comments": shown }),
         ))
+    }
+
+    fn one_comment(&self, store: &Store, call: &Call) -> Answer {
+        let ticket = match self.found(store, call) {
+            Ok(ticket) => ticket,
+            Err(missing) => return missing,
+        };
+        let is_asked = |id: u64| id.to_string() == call.values["id"];
+        match store.tickets[ticket].comments.iter().position(|comment| is_asked(comment.id)) {
+            Some(comment) => Answer::new(200, self.comment(store, ticket, comment)),
+            None => self.failure(404, "planned"),
+        }
     }
 
     fn add_comment(&self, store: &mut Store, call: &Call) -> Result<Answer, Answer> {
