@@ -26,9 +26,6 @@ mod inert;
 mod open;
 mod tools;
 
-#[cfg(test)]
-mod testing;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -95,11 +95,22 @@ impl HttpServer {
     }
 
     /// A request of revision 2026-07-28.
-    pub fn request(&self, method: &str, mut params: Value) -> Reply {
+    pub fn request(&self, method: &str, params: Value) -> Reply {
+        self.request_with(&[], method, params)
+    }
+
+    /// A request of revision 2026-07-28 by whoever holds this API key.
+    pub fn request_as(&self, key: &str, method: &str, params: Value) -> Reply {
+        let bearer = format!("Bearer {key}");
+        self.request_with(&[("authorization", &bearer)], method, params)
+    }
+
+    fn request_with(&self, more: &[(&str, &str)], method: &str, mut params: Value) -> Reply {
         let name =
             params["name"].as_str().or(params["uri"].as_str()).unwrap_or_default().to_owned();
         params["_meta"] = meta();
         let mut headers = vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
+        headers.extend_from_slice(more);
         if !name.is_empty() {
             headers.push(("mcp-name", &name));
         }

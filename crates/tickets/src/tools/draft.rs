@@ -128,7 +128,7 @@ async fn similar(project: &Project, title: &str) -> Result<Vec<Hit>, ToolError> 
     // Some trackers want every word: the longest ones say the most.
     let mut words = crate::tracker::words(title);
     words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
-    words.truncate(3);
+    words.truncate(2);
     if words.is_empty() {
         return Ok(Vec::new());
     }

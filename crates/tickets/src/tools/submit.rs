@@ -20,7 +20,7 @@ pub(crate) const CONTRACT: Contract = Contract {
     purpose: "Files a draft, once approved.",
     effect: Effect::Commits,
     approval: Approval::Confirm,
-    limit: Limit::per_minute(10),
+    limit: Limit::per_minute(60),
     timeout: Duration::from_mins(1),
     size: Size::tokens(500),
     verified_by: Some("ticket_verify"),
