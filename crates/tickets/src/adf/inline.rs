@@ -45,18 +45,17 @@ pub(super) fn push_text(content: &mut Vec<Value>, text: &str, marks: &Marks) {
     }
     let mut rest = text;
     while let Some(at) = rest.find("http") {
-        let length = address(&rest[at..]);
         let is_word = rest[..at].ends_with(|c: char| c.is_alphanumeric());
-        let (before, tail) = rest.split_at(if length == 0 || is_word { at + 4 } else { at });
+        let run = if is_word { None } else { address(&rest[at..]) };
+        let (before, tail) = rest.split_at(if run.is_some() { at } else { at + 4 });
         push(content, before, marks.of_text());
-        rest = tail;
-        if length > 0 && !is_word {
-            let (target, tail) = rest.split_at(length);
-            let mut linked = marks.of_text();
+        let (target, tail) = tail.split_at(run.unwrap_or_default());
+        let mut linked = marks.of_text();
+        if target.len() <= ADDRESS {
             linked.push(link(target));
-            push(content, target, linked);
-            rest = tail;
         }
+        push(content, target, linked);
+        rest = tail;
     }
     push(content, rest, marks.of_text());
 }
@@ -99,24 +98,21 @@ pub(super) fn push_node(content: &mut Vec<Value>, node: &Value) {
 }
 
 /// The length of the web address at the start of a text, without the punctuation behind it.
-fn address(text: &str) -> usize {
-    let Some(scheme) = ["https://", "http://"].iter().find(|scheme| text.starts_with(**scheme))
-    else {
-        return 0;
-    };
+fn address(text: &str) -> Option<usize> {
+    let scheme = ["https://", "http://"].iter().find(|scheme| text.starts_with(**scheme))?;
     let is_end = |c: char| c.is_whitespace() || c.is_control() || "<>\"`|".contains(c);
     let mut address = &text[..text.find(is_end).unwrap_or(text.len())];
+    let mut unopened = address.matches(')').count().saturating_sub(address.matches('(').count());
     loop {
         let trimmed = address.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '~']);
-        let opened = trimmed.matches('(').count();
-        let is_open = trimmed.ends_with(')') && trimmed.matches(')').count() > opened;
-        let next = if is_open { &trimmed[..trimmed.len() - 1] } else { trimmed };
-        if next == address {
+        if unopened == 0 || !trimmed.ends_with(')') {
+            address = trimmed;
             break;
         }
-        address = next;
+        unopened -= 1;
+        address = &trimmed[..trimmed.len() - 1];
     }
-    if address.len() > scheme.len() && address.len() <= ADDRESS { address.len() } else { 0 }
+    (address.len() > scheme.len()).then_some(address.len())
 }
 
 /// A target that may be a link: `http`, `https` or `mailto`, printable, of a sane length.

@@ -92,6 +92,7 @@ pub(crate) const ATTACKS: &[&str] = &[
     "[x](<b>) [x](<a b>) [x](< javascript:alert(1)>)",
     "[x]: <b> \"<i>\"\n\n[x]",
     "a<b>c</b> Vec<String> &lt;script&gt;<script>",
+    "https://x.example<b> https://x.example/\\<b> www.x.example\\<b>&#64;kim",
     "<b\u{0}> <\u{0}b>",
     // Images and link targets
     "![pixel](https://evil.example/p.png?q=1)",

@@ -61,17 +61,15 @@ fn gap(text: &str) -> usize {
     text.len() - text.trim_start_matches(is_gap).len()
 }
 
-/// The length of the reference at the start of a text, with the backslash or the angle brackets
-/// around it.
+/// The length of the reference at the start of a text, with the angle brackets around it.
 fn length(text: &str, dialect: Dialect) -> Option<usize> {
-    let bare = text.strip_prefix('\\').unwrap_or(text);
-    let bare = bare.strip_prefix('<').unwrap_or(bare);
+    let bare = text.strip_prefix('<').unwrap_or(text);
     let before = text.len() - bare.len();
     let length = address(bare)
         .or_else(|| tracker_key(bare, dialect))
         .or_else(|| named(bare))
         .or_else(|| numbered(bare))?;
-    let is_closed = text[..before].ends_with('<') && bare[length..].starts_with('>');
+    let is_closed = before > 0 && bare[length..].starts_with('>');
     Some(before + length + usize::from(is_closed))
 }
 
@@ -84,7 +82,8 @@ fn address(text: &str) -> Option<usize> {
 
 /// `GH-1` on GitHub, `GL-1` on GitLab, and a key such as `WEB-1` where Jira's keys are understood.
 fn tracker_key(text: &str, dialect: Dialect) -> Option<usize> {
-    let (key, rest) = text.split_once('-')?;
+    let end = text.find(|c: char| !is_path(c)).unwrap_or(text.len());
+    let (key, rest) = text[..end].split_once('-')?;
     let own = ["GH", "GL"].iter().any(|known| key.eq_ignore_ascii_case(known));
     let is_key = key.len() > 1
         && key.starts_with(|c: char| c.is_ascii_uppercase())

@@ -173,6 +173,7 @@ mod tests {
         check("---\n~~~\n---\n@x\n~~~\n", &[]);
         check(">>>\n~~~\n>>>\n@x\n~~~\n", &[]);
         check("    ```\n@x\n    ```\n", &[]);
+        check(" \t```\n```\n@x\n```\n", &["@x\n"]);
     }
 
     #[test]

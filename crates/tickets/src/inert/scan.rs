@@ -17,6 +17,7 @@ pub(super) fn text(text: &str, dialect: Dialect, definitions: bool, notes: &mut 
         out: String::with_capacity(text.len() + 16),
         images_end: if definitions { text.len() } else { last_link.unwrap_or(0) },
         address_end: 0,
+        in_bare_address: false,
         reference: None,
     };
     let mut at = 0;
@@ -41,6 +42,8 @@ struct Scan<'a> {
     images_end: usize,
     /// Where the web address ends that the scan has last come upon.
     address_end: usize,
+    /// Whether the scan is in the rest of a word that a bare address has begun.
+    in_bare_address: bool,
     /// The reference behind a closing keyword.
     reference: Option<Reference>,
 }
@@ -56,6 +59,7 @@ impl Scan<'_> {
     /// Copies what stands at a place, broken where need be; the answer is how far it went.
     fn step(&mut self, at: usize, c: char) -> usize {
         self.parenthesis(at);
+        self.follow_address(at, c);
         let broken = match c {
             '@' => self.mention(at),
             '<' => self.markup(at),
@@ -65,10 +69,24 @@ impl Scan<'_> {
             _ if c.is_ascii_alphabetic() => self.word(at),
             _ => None,
         };
+        if c == '<' {
+            self.in_bare_address = false;
+        }
         broken.unwrap_or_else(|| {
             self.out.push(c);
             c.len_utf8()
         })
+    }
+
+    /// Keeps account of what a parser with GitHub's extensions makes a link of its own accord: all
+    /// up to a space or an angle bracket.
+    fn follow_address(&mut self, at: usize, c: char) {
+        let begins = |scheme: &str| self.text.as_bytes()[at..].starts_with(scheme.as_bytes());
+        if c.is_whitespace() {
+            self.in_bare_address = false;
+        } else if c == ':' && begins("://") || c == 'w' && begins("www.") {
+            self.in_bare_address = true;
+        }
     }
 
     /// Writes the parentheses around a reference when their places come.
@@ -124,7 +142,7 @@ impl Scan<'_> {
         if !is_markup || self.is_escaped(at) || target::is_autolink(rest) {
             return None;
         }
-        Some(self.replace(Kind::Html, 1, "\\<"))
+        Some(self.escape(Kind::Html, '<'))
     }
 
     /// A backslash before a reference that spells a plain character, which could complete anything
@@ -132,10 +150,10 @@ impl Scan<'_> {
     fn entity(&mut self, at: usize) -> Option<usize> {
         let end = self.text[at..].bytes().take(ENTITY).position(|byte| byte == b';')?;
         let entity = &self.text[at..=at + end];
-        if self.is_escaped(at) || !is_active_entity(entity) {
+        if !is_active_entity(entity) || self.is_escaped(at) {
             return None;
         }
-        Some(self.replace(Kind::Entity, 1, "\\&"))
+        Some(self.escape(Kind::Entity, '&'))
     }
 
     /// An image becomes a link that says so; after a letter, as in `vec![1]`, the bracket is broken.
@@ -175,10 +193,19 @@ impl Scan<'_> {
         None
     }
 
-    /// Whether an odd number of backslashes stands before a place.
+    /// A backslash before a character; behind a bare web address with a space before it, since the
+    /// address would take the backslash for a part of itself and leave the character unescaped
+    /// (GFM 6.9, extended autolinks).
+    fn escape(&mut self, kind: Kind, c: char) -> usize {
+        let space = if self.in_bare_address { " " } else { "" };
+        self.replace(kind, c.len_utf8(), &format!("{space}\\{c}"))
+    }
+
+    /// Whether an odd number of backslashes stands before a place, none of them in an address.
     fn is_escaped(&self, at: usize) -> bool {
         let before = &self.text[..at];
-        (before.len() - before.trim_end_matches('\\').len()) % 2 == 1
+        let backslashes = before.len() - before.trim_end_matches('\\').len();
+        backslashes % 2 == 1 && !self.in_bare_address
     }
 }
 

@@ -11,9 +11,12 @@ pub(super) fn address(text: &str) -> Option<usize> {
 /// Whether a text begins with `<https://…>` or `<name@host>`, which every parser takes for a link
 /// and none for a tag: the first has a colon in its name, the second an at sign.
 pub(super) fn is_autolink(text: &str) -> bool {
-    let Some((inner, _)) = text.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
+    let Some(rest) = text.strip_prefix('<') else { return false };
+    let end = rest.find(|c: char| c.is_whitespace() || c == '<' || c == '>').unwrap_or(rest.len());
+    let (inner, rest) = rest.split_at(end);
+    if !rest.starts_with('>') {
         return false;
-    };
+    }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/?#%=+:,;".contains(c);
     if address(inner) == Some(inner.len()) {
         return inner.chars().all(|c| is_plain(c) || c == '&');

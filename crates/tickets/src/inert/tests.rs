@@ -33,15 +33,27 @@ fn check(text: &str, expected: &str, expected_line: &str) {
 fn every_change_can_be_seen_and_is_counted() {
     check("cc @kim, @acme/web; not a@b.c", "cc @ kim, @ acme/web; not a@b.c", "2 mentions");
     check("see https://x.example/@kim", "see https://x.example/%40kim", "1 mention");
+    for linked in ["#12", "GH-7", "deadbeef01", "a@b.c"] {
+        check(&format!("{linked}@kim"), &format!("{linked}@ kim"), "1 mention");
+    }
+    check("fixes \\#1", "fixes (\\#1)", "1 closing keyword");
+    check("https://x.example/fixes:#1", "https://x.example/fixes:#1", "");
     check("fixes #1, #2", "fixes (#1), #2", "1 closing keyword");
     check("Closes: [#1](u)", "Closes: [(#1)](u)", "1 closing keyword");
     check("closes https://x/issues/1.", "closes (https://x/issues/1).", "1 closing keyword");
     check("a\n  /close\n/a/b", "a\n  \\/close\n/a/b", "1 quick action");
     check("```\n/close\n@x\n```", "```\n\\/close\n@x\n```", "1 quick action");
     check("<b>x</b> a<b", "\\<b>x\\</b> a\\<b", "3 HTML tags");
+    check("http://x\\<b> www.x<b>", "http://x\\ \\<b> www.x \\<b>", "2 HTML tags");
     check("&#64;kim &lt;", "\\&#64;kim &lt;", "1 character reference");
     check("![x](u)", "[image: x](u)", "1 image");
     check("[x](javascript:y)", "[x](javascript :y)", "1 link target");
+    check(
+        "[x](data:y) [z](javascript: \"t\")",
+        "[x](data :y) [z](javascript : \"t\")",
+        "2 link targets",
+    );
+    check("javascript:alert(1)", "javascript :alert(1)", "1 link target");
     check("a\u{202e}b\r\nc\rd", "a[U+202E]b\nc[U+000D]d", "2 hidden characters");
     check("=1+1", "'=1+1", "1 formula");
     check("```\nx", "```\nx\n```", "1 open code fence");
