@@ -113,8 +113,8 @@ fn marks(text: &str) -> u64 {
     single + text.split("[+").skip(1).filter_map(counted).map(u64::from).sum::<u64>()
 }
 
-/// Puts a backslash before a command at the start of a line, in code too: GitLab took its commands
-/// out of the raw text until 16 (`^\/close`), and the bots of other trackers do so still. A path
+/// Puts a backslash before a command at the start of a line, in code too: older versions of GitLab
+/// take commands out of the raw text (`^\/close`), and so do the bots of other trackers. A path
 /// such as `/usr/bin` is none: a command ends at a space or with the line.
 fn quick_action(line: &str, notes: &mut Notes) -> String {
     let command = line.trim_start();
