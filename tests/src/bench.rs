@@ -18,6 +18,7 @@ mod redaction;
 mod repo;
 pub mod report;
 mod sql;
+mod tickets;
 
 pub use measures::{NAMES, run};
 pub use report::{Report, Row};

@@ -46,6 +46,11 @@ impl Subject {
         Self::of(harness::suite(), "repo", folder)
     }
 
+    /// `suite tickets`.
+    pub(super) fn tickets(folder: &harness::Folder) -> Self {
+        Self::of(harness::suite(), "tickets", folder)
+    }
+
     fn of(program: PathBuf, server: &str, folder: &harness::Folder) -> Self {
         let config = folder.config().display().to_string();
         Self { program, arguments: vec![server.to_owned(), "--config".to_owned(), config] }
