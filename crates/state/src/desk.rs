@@ -2,8 +2,9 @@
 //!
 //! One SQLite file, `desk.db`. A draft is a JSON document with a revision; whoever changes it makes
 //! the next revision, and an approval is of one revision. The [`journal`] makes an effect happen
-//! once.
+//! once, and [`delivery`] takes its steps around a sending.
 
+pub mod delivery;
 pub mod journal;
 
 use std::path::{Path, PathBuf};

@@ -33,9 +33,9 @@ use contract::{Ctx, Finding, Needs, Place, Registry, Server, StartError, Target,
 use state::{Desk, Draft};
 
 use content::Content;
-use deliver::unkept;
 use project::Project;
 pub use settings::{ProjectSettings, Settings, TrackerSettings};
+use state::desk::delivery::unkept;
 use tracker::{Outgoing, Tracker};
 
 /// How long a draft is kept that was not sent, in days, unless the settings say otherwise.

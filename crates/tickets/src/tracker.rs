@@ -10,6 +10,7 @@ use contract::ctx::BoxFuture;
 use contract::{Finding, ToolError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub(crate) use state::desk::delivery::{Found, Lost};
 
 use crate::inert::Dialect;
 
@@ -43,26 +44,6 @@ pub(crate) struct Receipt {
     pub(crate) comment: Option<String>,
     /// Where a person finds it; empty where there is no such place.
     pub(crate) url: String,
-}
-
-/// Why there is no receipt.
-#[derive(Debug)]
-pub(crate) enum Lost {
-    /// Nothing arrived.
-    Nothing(ToolError),
-    /// It may have arrived: for the log.
-    Unknown(String),
-}
-
-/// What looking for something sent came to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// It is there.
-    At(Receipt),
-    /// Everything since then was looked at: it is not there.
-    Nowhere,
-    /// It was not seen, which proves nothing.
-    Unsure,
 }
 
 /// A ticket as a list shows it.
@@ -150,7 +131,7 @@ pub(crate) trait Tracker: Send + Sync {
         at: &'a str,
         outgoing: &'a Outgoing,
         since: i64,
-    ) -> BoxFuture<'a, Result<Found, ToolError>>;
+    ) -> BoxFuture<'a, Result<Found<Receipt>, ToolError>>;
 
     /// Reads a ticket, with comments from `skip` on.
     fn read<'a>(

@@ -9,10 +9,10 @@ use contract::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 use state::desk::Unkept;
+use state::desk::delivery::unkept;
 
 use super::line;
 use crate::content::{Content, Said};
-use crate::deliver::unkept;
 use crate::project::Project;
 use crate::tracker::{Hit, Wanted, Which};
 use crate::{Prepared, Tickets};

@@ -5,11 +5,11 @@ use std::time::Duration;
 use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Size, Target, Text, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use state::desk::delivery::unkept;
 use state::desk::journal::Step;
 
 use super::one_line;
 use crate::content::Content;
-use crate::deliver::unkept;
 use crate::{Tickets, named};
 
 /// Lists drafts.

@@ -9,7 +9,6 @@ use contract::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::deliver::deliver;
 use crate::tracker::Receipt;
 use crate::{Prepared, Tickets};
 
@@ -88,10 +87,9 @@ pub(crate) async fn revision(
 
 /// Sends it, and tells where it is.
 pub(crate) async fn submit(server: &Tickets, prepared: &Prepared) -> Result<Text, ToolError> {
-    let Prepared { project, draft, outgoing, .. } = prepared;
-    let (receipt, is_new) = deliver(&server.desk, project, draft, outgoing).await?;
+    let (receipt, is_new) = server.deliver(prepared).await?;
     let done = if is_new { "filed" } else { "filed before, not again" };
-    let text = format!("{done}: {}", told(&project.id, &receipt));
+    let text = format!("{done}: {}", told(&prepared.project.id, &receipt));
     Ok(Text { parts: vec![Part::Text(text)], more: None })
 }
 

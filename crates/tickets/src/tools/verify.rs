@@ -6,10 +6,10 @@ use contract::{Approval, Contract, Ctx, Effect, Limit, Part, Size, Target, Text,
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use state::desk::delivery::Standing;
 
 use super::submit::told;
 use super::{line, one_line};
-use crate::deliver::{Standing, settle};
 use crate::tracker::{Receipt, same_lines};
 use crate::{Prepared, Tickets};
 
@@ -48,8 +48,7 @@ impl Tool for Verify {
 
     async fn call(server: &Tickets, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {
         let prepared = server.draft(ctx, &args.draft).await?;
-        let Prepared { project, draft, outgoing, .. } = &prepared;
-        match settle(&server.desk, project, draft, outgoing).await? {
+        match server.settle(&prepared).await? {
             Standing::Never => Ok(plain("not submitted: nothing has left.".to_owned())),
             Standing::Nothing(why) => Ok(plain(format!(
                 "not filed: {}. To try again, change the draft with ticket_draft and submit it anew.",

@@ -115,7 +115,7 @@ impl GitHub {
         path: &str,
         marker: &str,
         receipt: impl Fn(&Value) -> Receipt,
-    ) -> Result<Found, ToolError> {
+    ) -> Result<Found<Receipt>, ToolError> {
         for page in 1..=MOST_PAGES {
             let answer = self.get(&format!("{path}&per_page={PAGE}&page={page}")).await?;
             let answer = answer.success("list")?;
@@ -193,7 +193,7 @@ impl Tracker for GitHub {
         at: &'a str,
         outgoing: &'a Outgoing,
         since: i64,
-    ) -> BoxFuture<'a, Result<Found, ToolError>> {
+    ) -> BoxFuture<'a, Result<Found<Receipt>, ToolError>> {
         Box::pin(async move {
             let since = encoded(&super::moment(since));
             match &outgoing.on {

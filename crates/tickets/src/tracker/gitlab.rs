@@ -47,7 +47,7 @@ impl GitLab {
         path: &str,
         (field, marker): (&str, &str),
         receipt: impl Fn(&Value) -> Receipt,
-    ) -> Result<Found, ToolError> {
+    ) -> Result<Found<Receipt>, ToolError> {
         for page in 1..=MOST_PAGES {
             let path = format!("{path}&per_page={PAGE}&page={page}");
             let answer = self.get(&path, "list").await?;
@@ -104,7 +104,7 @@ impl Tracker for GitLab {
         at: &'a str,
         outgoing: &'a Outgoing,
         since: i64,
-    ) -> BoxFuture<'a, Result<Found, ToolError>> {
+    ) -> BoxFuture<'a, Result<Found<Receipt>, ToolError>> {
         Box::pin(async move {
             match &outgoing.on {
                 None => {

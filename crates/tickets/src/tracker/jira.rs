@@ -114,7 +114,7 @@ impl Tracker for Jira {
         at: &'a str,
         outgoing: &'a Outgoing,
         since: i64,
-    ) -> BoxFuture<'a, Result<Found, ToolError>> {
+    ) -> BoxFuture<'a, Result<Found<Receipt>, ToolError>> {
         Box::pin(async move {
             let has = |body: &Value| adf::text(body).contains(&outgoing.marker);
             if let Some(ticket) = &outgoing.on {

@@ -174,7 +174,7 @@ impl Local {
         Ok(Receipt { ticket: number.to_string(), comment, url: String::new() })
     }
 
-    async fn look(&self, at: &str, outgoing: &Outgoing) -> Result<Found, sqlx::Error> {
+    async fn look(&self, at: &str, outgoing: &Outgoing) -> Result<Found<Receipt>, sqlx::Error> {
         let pool = self.pool().await?;
         let found = if outgoing.on.is_some() {
             sqlx::query("SELECT number, id FROM comments WHERE project = ? AND marker = ?")
@@ -274,7 +274,7 @@ impl Tracker for Local {
         at: &'a str,
         outgoing: &'a Outgoing,
         _: i64,
-    ) -> BoxFuture<'a, Result<Found, ToolError>> {
+    ) -> BoxFuture<'a, Result<Found<Receipt>, ToolError>> {
         Box::pin(async move { self.look(at, outgoing).await.map_err(fault) })
     }
 

@@ -148,7 +148,7 @@ impl Tracker for Rt {
         at: &'a str,
         outgoing: &'a Outgoing,
         _: i64,
-    ) -> BoxFuture<'a, Result<Found, ToolError>> {
+    ) -> BoxFuture<'a, Result<Found<Receipt>, ToolError>> {
         Box::pin(async move {
             if let Some(ticket) = &outgoing.on {
                 let texts = self.texts(ticket, "DESC").await?;
