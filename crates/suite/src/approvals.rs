@@ -3,8 +3,8 @@
 //! A decision needs the approver's own credential, asked on the terminal: never taken from
 //! arguments, the environment or standard input, where an agent could put it.
 
-mod decide;
-mod list;
+pub(crate) mod decide;
+pub(crate) mod list;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,7 +69,7 @@ pub(crate) fn run(
 }
 
 /// One server's folder and its approvals.
-struct Folder {
+pub(crate) struct Folder {
     server: &'static str,
     path: PathBuf,
     store: Store,
@@ -89,7 +89,7 @@ fn folders(checked: &Checked, launchers: &[Launcher]) -> anyhow::Result<Vec<Fold
 }
 
 /// The one approval whose identity begins so, and where it is kept.
-async fn find(
+pub(crate) async fn find(
     checked: &Checked,
     launchers: &[Launcher],
     id: &str,

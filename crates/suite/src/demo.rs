@@ -2,6 +2,7 @@
 //! host would, as child processes on pipes, and speaks the protocol to them.
 
 mod host;
+mod ticket;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ const PAGES: &[(&str, &str)] = &[
     ("docs/security.md", include_str!("../../../docs/security.md")),
     ("docs/servers/docs.md", include_str!("../../../docs/servers/docs.md")),
     ("docs/servers/sql.md", include_str!("../../../docs/servers/sql.md")),
+    ("docs/servers/tickets.md", include_str!("../../../docs/servers/tickets.md")),
     ("payroll/2026.md", "# Salaries\n\nConfidential.\n"),
 ];
 
@@ -29,13 +31,20 @@ const PAGES: &[(&str, &str)] = &[
 const SHOP: &[u8] = include_bytes!("../../../samples/sales.db");
 
 const SERVERS: &str = r#"[people]                     # deny by default
-"*" = ["reader", "analyst"]
+"*" = ["reader", "analyst", "reporter"]
+ann = ["lead"]
 [roles.reader]
 tools   = ["docs_*"]
 targets = { collection = ["suite"] }
 [roles.analyst]
 tools   = ["sql_*"]
 targets = { database = ["sales"] }
+[roles.reporter]
+tools   = ["ticket_*"]
+targets = { project = ["shop"] }
+[roles.lead]
+approves = ["ticket_*"]
+targets  = { project = ["shop"] }
 [servers.docs]
 purpose = "Answer questions about suite from its own documentation."
 owner   = "you"
@@ -51,25 +60,36 @@ owner   = "you"
 [servers.sql.databases.sales]
 url  = "sqlite:sales.db"
 mask = { "main.customers.email" = "hash", "main.customers.phone" = "last4" }
+[servers.tickets]
+purpose = "File tickets about the shop on this machine."
+owner   = "you"
+[servers.tickets.projects.shop]
+title  = "A small shop."
+labels = ["stock"]
 "#;
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
     lay_out(folder.path())?;
     anstream::println!(
-        "{TITLE}suite demo{TITLE:#}  Two MCP servers, one agent's questions, and the records they leave.\n\
+        "{TITLE}suite demo{TITLE:#}  Three MCP servers, an agent's questions, a ticket that a person approves, and the records of it all.\n\
          {DIM}No key, no network; everything happens in {} and is gone afterwards.{DIM:#}",
         folder.path().display()
     );
     heading(1, "A host starts the servers, as its children, on two pipes each");
     let (mut docs, mut sql) = (start(folder.path(), "docs")?, start(folder.path(), "sql")?);
+    let mut tickets = start(folder.path(), "tickets")?;
     read(&mut docs)?;
     query(&mut sql)?;
-    heading(4, "What is not allowed does not happen");
+    let wanted = ticket::draft(&mut tickets)?;
+    ticket::approve(&mut tickets, folder.path(), &wanted)?;
+    ticket::file(&mut tickets, &wanted)?;
+    heading(7, "What is not allowed does not happen");
     refuse_reading(&mut docs)?;
     refuse_writing(&mut sql, &folder.path().join("sales.db"))?;
     docs.stop()?;
     sql.stop()?;
+    tickets.stop()?;
     records(folder.path())?;
     wire()?;
     Ok(ExitCode::SUCCESS)
@@ -141,6 +161,9 @@ fn query(host: &mut Host) -> anyhow::Result<()> {
     let late = "SELECT id FROM orders WHERE status = 'shipped' AND shipped_on IS NULL";
     let args = json!({"database": "sales", "statement": late, "expect": "empty"});
     show(&call(host, "sql_check", &args)?);
+    let gone = "SELECT id, name FROM products WHERE stock = 0";
+    let args = json!({"database": "sales", "statement": gone, "expect": "empty"});
+    show(&call(host, "sql_check", &args)?);
     Ok(())
 }
 
@@ -180,17 +203,18 @@ fn refuse_writing(host: &mut Host, database: &Path) -> anyhow::Result<()> {
 }
 
 fn records(folder: &Path) -> anyhow::Result<()> {
-    heading(5, "Every call left a record, refused ones too");
+    heading(8, "Every call left a record, refused ones too");
     let mut rows = vec![
         ["time", "who", "tool", "target", "outcome", "µs", "because"].map(str::to_owned).to_vec(),
     ];
     let of = |server: &str| state::tail(&folder.join(format!("state/{server}/records")), 50);
-    for record in of("docs")?.into_iter().chain(of("sql")?) {
+    for record in of("docs")?.into_iter().chain(of("sql")?).chain(of("tickets")?) {
         if record["event"] != "call" {
             continue;
         }
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let because = match record["decision"]["rule"].as_str() {
+            _ if record["outcome"] == "pending" => "it waits for a person".to_owned(),
             Some(rule) if record["error"].is_null() || record["outcome"] == "denied" => {
                 rule.replace(&format!("{}/", folder.display()), "")
             }
@@ -209,18 +233,19 @@ fn records(folder: &Path) -> anyhow::Result<()> {
     for line in columns(&rows).lines() {
         anstream::println!("   {line}");
     }
-    Ok(())
+    ticket::account(folder)
 }
 
 fn wire() -> anyhow::Result<()> {
-    heading(6, "Wire it into your host");
+    heading(9, "Wire it into your host");
     let suite = std::env::current_exe()?;
     let config = std::env::current_dir()?.join("servers.toml");
     let entry = |server: &str| json!({"command": suite, "args": [server, "--config", config]});
-    let entries = json!({"mcpServers": {"suite-docs": entry("docs"), "suite-sql": entry("sql")}});
+    let entries = json!({"mcpServers": {"suite-docs": entry("docs"), "suite-sql": entry("sql"), "suite-tickets": entry("tickets")}});
     anstream::println!(
         "   Claude Code   {NAME}claude mcp add suite-docs -- {suite} docs --config {config}{NAME:#}\n   \
          \x20             {NAME}claude mcp add suite-sql -- {suite} sql --config {config}{NAME:#}\n   \
+         \x20             {NAME}claude mcp add suite-tickets -- {suite} tickets --config {config}{NAME:#}\n   \
          Others        {NAME}{entries}{NAME:#}\n   \
          {DIM}docs/hosts.md has VS Code, Codex, Gemini and more; `suite check` explains who may call what.{DIM:#}",
         suite = suite.display(),
@@ -240,7 +265,12 @@ fn text(answer: &Value) -> String {
 }
 
 fn show(answer: &Value) {
-    for line in text(answer).lines() {
+    quote(&text(answer));
+}
+
+/// Shows what somebody else wrote.
+fn quote(text: &str) {
+    for line in text.lines() {
         anstream::println!("     {DIM}│{DIM:#} {line}");
     }
 }

@@ -10,8 +10,8 @@ use runtime::approvals::{Desk, thanks};
 use state::Log;
 use state::approvals::{State, Stored};
 
-use super::find;
 use super::list::print;
+use super::{Folder, find};
 use crate::assemble::{self, Checked};
 use crate::terminal::GOOD;
 use crate::{Launcher, person};
@@ -25,14 +25,40 @@ pub(crate) struct Args {
     reason: Option<String>,
 }
 
+/// Whoever decides: asked for the own key and for a reason, each once and in this order.
+pub(crate) trait Approver {
+    /// The own API key.
+    fn key(&self) -> anyhow::Result<String>;
+
+    /// Why, in own words.
+    fn reason(&self, yes: bool) -> anyhow::Result<String>;
+}
+
+/// A person at a terminal.
+struct AtTerminal<'a> {
+    args: &'a Args,
+}
+
 pub(super) async fn decide(
     checked: &Checked,
     launchers: &[Launcher],
     args: &Args,
     yes: bool,
 ) -> anyhow::Result<ExitCode> {
-    let (folder, stored) = find(checked, launchers, &args.id).await?;
-    print(&stored);
+    let found = find(checked, launchers, &args.id).await?;
+    print(&found.1);
+    let decided = settle(checked, &found, &AtTerminal { args }, yes).await?;
+    anstream::println!("\n{GOOD}{decided}{GOOD:#}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks, keeps and records the decision about a stored call; what it came to, in words.
+pub(crate) async fn settle(
+    checked: &Checked,
+    (folder, stored): &(Folder, Stored),
+    approver: &impl Approver,
+    yes: bool,
+) -> anyhow::Result<String> {
     let state = stored.standing();
     if state != State::Pending {
         anyhow::bail!("it does not wait for a decision: it is {}", state.name());
@@ -48,29 +74,42 @@ pub(super) async fn decide(
         client: &client,
         redactor: &Redactor::new(&[]),
     };
-    let identity = ask(checked, &desk, &stored)?;
-    let reason = match &args.reason {
-        Some(reason) => reason.clone(),
-        None => question(if yes { "Why yes? " } else { "Why no? " })?,
-    };
-    let decided = desk.decide(&stored, &identity, yes, &reason).await?;
+    let key = approver.key()?;
+    let identity = identified(checked, &desk, stored, &key)?;
+    let decided = desk.decide(stored, &identity, yes, &approver.reason(yes)?).await?;
     let subject = checked.policy.principal(&identity).subject;
-    anstream::println!("\n{GOOD}{}{GOOD:#}", thanks(&decided, &subject));
-    Ok(ExitCode::SUCCESS)
+    Ok(thanks(&decided, &subject))
 }
 
-/// The approver's own key, from the terminal.
-fn ask(checked: &Checked, desk: &Desk<'_>, stored: &Stored) -> anyhow::Result<Identity> {
+/// Whose key it is.
+fn identified(
+    checked: &Checked,
+    desk: &Desk<'_>,
+    stored: &Stored,
+    key: &str,
+) -> anyhow::Result<Identity> {
     let keys = Keys::new(&assemble::folder(&checked.config, "suite")?);
-    let key = rpassword::prompt_password("\nYour API key (not shown): ").context(
-        "a decision needs a person at a terminal: the key is asked there, and taken from nowhere else",
-    )?;
-    keys.verify(&key).or_else(|refusal| {
+    keys.verify(key).or_else(|refusal| {
         desk.unidentified(stored, &format!("to decide: {refusal}"))?;
         anyhow::bail!(
             "{refusal}. A key for yourself is made by `suite keys new NAME --person YOU`."
         )
     })
+}
+
+impl Approver for AtTerminal<'_> {
+    fn key(&self) -> anyhow::Result<String> {
+        rpassword::prompt_password("\nYour API key (not shown): ").context(
+            "a decision needs a person at a terminal: the key is asked there, and taken from nowhere else",
+        )
+    }
+
+    fn reason(&self, yes: bool) -> anyhow::Result<String> {
+        match &self.args.reason {
+            Some(reason) => Ok(reason.clone()),
+            None => question(if yes { "Why yes? " } else { "Why no? " }),
+        }
+    }
 }
 
 /// Asks on the terminal.

@@ -1,5 +1,6 @@
 //! What waits, and what one approval is about.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -101,11 +102,16 @@ pub(super) async fn show(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Shows it.
+pub(super) fn print(stored: &Stored) {
+    anstream::print!("{}", whole(stored));
+}
+
 /// Everything a person must see before a decision. Nothing in it is the model's own prose but the
 /// values of the fields, each on lines of its own.
-pub(super) fn print(stored: &Stored) {
+pub(crate) fn whole(stored: &Stored) -> String {
     let call = &stored.call;
-    anstream::println!("{TITLE}approval {}{TITLE:#}", stored.id);
+    let mut out = format!("{TITLE}approval {}{TITLE:#}\n", stored.id);
     let asks = match call.level {
         Approval::Two => "two other people with a role that approves it",
         Approval::One => "another person with a role that approves it",
@@ -129,20 +135,21 @@ pub(super) fn print(stored: &Stored) {
         ("needs", format!("{}: {asks}", call.level)),
     ];
     for (name, value) in rows {
-        anstream::println!("  {NAME}{name:<9}{NAME:#} {value}");
+        let _ = writeln!(out, "  {NAME}{name:<9}{NAME:#} {value}");
     }
-    anstream::println!("\n{TITLE}What would be done{TITLE:#}");
+    let _ = writeln!(out, "\n{TITLE}What would be done{TITLE:#}");
     for text in visible(&call.preview.to_string()).lines() {
-        anstream::println!("  {text}");
+        let _ = writeln!(out, "  {text}");
     }
-    anstream::println!("\n{TITLE}The arguments, whole{TITLE:#}");
-    let whole = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
-    for text in visible(&whole).lines() {
-        anstream::println!("  {text}");
+    let _ = writeln!(out, "\n{TITLE}The arguments, whole{TITLE:#}");
+    let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
+    for text in visible(&arguments).lines() {
+        let _ = writeln!(out, "  {text}");
     }
     for decision in &stored.decisions {
         let (style, word) = if decision.yes { (GOOD, "yes") } else { (BAD, "no") };
-        anstream::println!(
+        let _ = writeln!(
+            out,
             "\n{style}{word}{style:#} by {} ({}) at {}: {}",
             line(&decision.subject),
             line(&decision.identity.name),
@@ -151,11 +158,12 @@ pub(super) fn print(stored: &Stored) {
         );
     }
     if let Some(why) = &stored.why {
-        anstream::println!("\n{DIM}void: {}{DIM:#}", line(why));
+        let _ = writeln!(out, "\n{DIM}void: {}{DIM:#}", line(why));
     }
     if let Some(outcome) = &stored.outcome {
-        anstream::println!("\n{DIM}outcome: {}{DIM:#}", line(outcome));
+        let _ = writeln!(out, "\n{DIM}outcome: {}{DIM:#}", line(outcome));
     }
+    out
 }
 
 /// A text on one line, its hidden characters visible.
