@@ -11,13 +11,19 @@ fn golden(server: &str) -> Vec<Value> {
     golden["tools"].as_array().expect("tools").clone()
 }
 
-const SERVERS: [&str; 3] = ["docs", "sql", "repo"];
+const SERVERS: [&str; 4] = ["docs", "sql", "repo", "tickets"];
+
+/// A project whose tickets may have a label and follow a template.
+const PROJECT: &str = "[servers.tickets.projects.web]\nlabels = [\"bug\"]\n\
+     [servers.tickets.projects.web.templates.bug]\ntitle = \"Bug: {summary}\"\n\
+     body = \"{summary}\"\nvalues = { summary = {} }\n";
 
 /// A server on a small world where everybody may call all of its tools.
 fn world(server: &str) -> (Folder, Session) {
     let folder = match server {
         "docs" => Folder::docs(),
         "sql" => Folder::sql(),
+        "tickets" => Folder::tickets(PROJECT),
         _ => Folder::repo(""),
     };
     let session = Session::start(&suite(), server, &folder.config());
@@ -55,6 +61,8 @@ fn unbounded(path: &str, schema: &Value, found: &mut Vec<String>) {
             }
             unbounded(&format!("{path}[]"), &schema["items"], found);
         }
+        // Which names and values there may be is declared in servers.toml, and checked by the tool.
+        Some("object") if path == "ticket_draft.fields" => {}
         Some("object") => {
             if schema["additionalProperties"] != json!(false) {
                 found.push(format!("{path}: additionalProperties"));
@@ -136,7 +144,7 @@ fn check_examples(session: &mut Session, name: &str) {
 #[test]
 fn definitions_keep_their_token_budget() {
     let tokenizer = bpe_openai::o200k_base();
-    for (server, budget) in [("docs", 500), ("sql", 900), ("repo", 1100)] {
+    for (server, budget) in [("docs", 500), ("sql", 900), ("repo", 1100), ("tickets", 700)] {
         let tools = json!({ "tools": golden(server) }).to_string();
         let tokens = tokenizer.count(&tools);
         assert!(tokens <= budget, "{server}: {tokens} tokens");

@@ -15,8 +15,13 @@ use suite::assemble::{Ready, Source, check, ready};
 use tests::fixture::Fixture;
 use tests::harness::{Folder, Silent};
 
-const LAUNCHERS: [Launcher; 4] =
-    [Launcher::of::<Fixture>(), suite::SERVERS[0], suite::SERVERS[1], suite::SERVERS[2]];
+const LAUNCHERS: [Launcher; 5] = [
+    Launcher::of::<Fixture>(),
+    suite::SERVERS[0],
+    suite::SERVERS[1],
+    suite::SERVERS[2],
+    suite::SERVERS[3],
+];
 
 /// One server in this process, on the very same assembly as the product's, so that callers can be
 /// anybody.

@@ -23,6 +23,7 @@ fn more(tool: &str) -> Vec<Value> {
             vec![of_database(tool, "payroll")]
         }
         tool if tool.starts_with("repo_") => vec![of_repository(tool, "secret")],
+        tool if tool.starts_with("ticket_") => vec![of_project(tool, "secret")],
         _ => Vec::new(),
     }
 }
@@ -36,6 +37,7 @@ fn fewest(entry: &Entry) -> Value {
         tool @ ("sql_schema" | "sql_query" | "sql_explain" | "sql_profile" | "sql_check"
         | "sql_result") => of_database(tool, "sales"),
         tool if tool.starts_with("repo_") => of_repository(tool, "shop"),
+        tool if tool.starts_with("ticket_") => of_project(tool, "shop"),
         _ => least(&entry.input),
     }
 }
@@ -50,6 +52,23 @@ fn of_repository(tool: &str, repository: &str) -> Value {
             "repo": repository, "name": "agent/x", "rev": "main", "reason": "x".repeat(10)
         }),
         _ => json!({"repo": repository}),
+    }
+}
+
+/// Arguments of a tool of tickets, for one of its projects.
+fn of_project(tool: &str, project: &str) -> Value {
+    let (draft, reason) = (format!("{project}-00000000.1"), "x".repeat(10));
+    match tool {
+        "ticket_search" => json!({"project": project, "text": "order"}),
+        "ticket_read" => json!({"ticket": format!("{project}#1")}),
+        "ticket_draft" => {
+            json!({"project": project, "title": "x", "body": "x", "reason": reason})
+        }
+        "ticket_comment_draft" => {
+            json!({"ticket": format!("{project}#1"), "body": "x", "reason": reason})
+        }
+        "ticket_drafts" | "ticket_verify" => json!({"draft": draft}),
+        _ => json!({"draft": draft, "reason": reason}),
     }
 }
 
@@ -94,6 +113,7 @@ fn principals() -> Vec<(&'static str, Identity)> {
         ("user dana", of("user:dana")),
         ("user dot", of("user:dot")),
         ("user carl", of("user:carl")),
+        ("user tess", of("user:tess")),
         ("key ci", key("ci")),
         ("a key of nobody, for writer", Identity { only: only(&["writer"]), ..key("batch") }),
         ("token 00u9", token("00u9")),
@@ -165,7 +185,7 @@ fn list_and_call_agree_with_the_golden_matrix_of_roles_and_tools() {
                     listed nor callable.\nWritten by SUITE_GOLDEN=write cargo test -p tests --test \
                     e2e golden\n"
         .to_owned();
-    for server in ["test", "docs", "sql", "repo"] {
+    for server in ["test", "docs", "sql", "repo", "tickets"] {
         let _ = write!(text, "\n=== {server}\n{}", matrix(&folder, server));
     }
     let path = repository().join("tests/golden/roles.txt");
