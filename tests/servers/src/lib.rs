@@ -2,6 +2,7 @@
 //! own and in a folder of its own, and the instance ends with the program. Nothing is skipped: a
 //! server that is not installed is a failure that names the command that installs it.
 
+pub mod mail;
 pub mod mariadb;
 pub mod postgres;
 pub mod rt;
