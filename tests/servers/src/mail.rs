@@ -30,3 +30,10 @@ pub const AGENT: Account =
 /// Who is written to.
 pub const BOSS: Account =
     Account { name: "boss", password: "bosspw", address: "boss@example.test" };
+
+impl Account {
+    /// The account of a name or an address.
+    fn named(name: &str) -> Option<Self> {
+        [AGENT, BOSS].into_iter().find(|account| [account.name, account.address].contains(&name))
+    }
+}

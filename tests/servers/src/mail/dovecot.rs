@@ -1,4 +1,4 @@
-//! A private Dovecot: IMAP, LMTP and submission for the accounts [`AGENT`] and [`BOSS`], and an
+//! A private Dovecot: IMAP, LMTP and submission for the accounts here, and an
 //! observer that sees the mailboxes as another mail client would.
 
 mod imap;
@@ -16,7 +16,7 @@ pub use imap::{Mailbox, Stored};
 pub use settings::{Folders, Setting};
 pub use token::Token;
 
-use super::{AGENT, Account, BOSS, Received, Sink, SinkOptions, ca_file, lmtp};
+use super::{AGENT, Account, Received, Sink, SinkOptions, ca_file, lmtp};
 use crate::{
     PATIENCE, await_port, folder_of_this_program, for_life, free_port, program, unprivileged,
 };
@@ -193,8 +193,7 @@ impl Dovecot {
     pub fn keep_copies_from(&self, sink: &Sink, mailbox: &str) {
         let (port, mailbox) = (self.ports.imap, mailbox.to_owned());
         sink.on_taken(move |message| {
-            let known = |name: &String| [AGENT, BOSS].into_iter().find(|one| one.name == name);
-            if let Some(account) = message.auth.as_ref().and_then(known) {
+            if let Some(account) = message.auth.as_deref().and_then(Account::named) {
                 let mut client = Client::sign_in(port, account);
                 client.append(&mailbox, &message.bytes, r"\Seen");
             }
@@ -234,9 +233,7 @@ impl Dovecot {
     }
 
     fn client(&self, user: &str) -> Client {
-        let mut known = [AGENT, BOSS].into_iter();
-        let account: Option<Account> = known.find(|account| account.name == user);
-        let account = account.unwrap_or_else(|| panic!("there is no account {user}"));
+        let account = Account::named(user).unwrap_or_else(|| panic!("there is no account {user}"));
         Client::sign_in(self.ports.imap, account)
     }
 }

@@ -4,10 +4,10 @@
 mod content;
 mod envelope;
 mod fault;
+mod memory;
 mod options;
 mod sasl;
 mod session;
-mod shared;
 mod wire;
 
 use std::net::{TcpListener, TcpStream};
@@ -15,14 +15,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 pub use fault::Fault;
+use memory::Memory;
+pub use memory::{Login, Received};
 pub use options::{Extension, Security, SinkOptions};
-use shared::Shared;
-pub use shared::{Login, Received};
 
 /// A running sink, until it is dropped. Dropping fails the test if a client broke the protocol
 /// and nobody asked for it by [`take_violations`](Self::take_violations).
 pub struct Sink {
-    shared: Arc<Shared>,
+    memory: Arc<Memory>,
     port: u16,
     thread: Option<JoinHandle<()>>,
 }
@@ -33,10 +33,10 @@ impl Sink {
     pub fn start(options: SinkOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
-        let shared = Arc::new(Shared::new(options));
-        let served = Arc::clone(&shared);
+        let memory = Arc::new(Memory::new(options));
+        let served = Arc::clone(&memory);
         let thread = std::thread::spawn(move || session::accept(&listener, &served));
-        Self { shared, port, thread: Some(thread) }
+        Self { memory, port, thread: Some(thread) }
     }
 
     /// The port, on 127.0.0.1.
@@ -46,89 +46,89 @@ impl Sink {
 
     /// The messages that were taken, in order, also those whose sender never learnt of it.
     pub fn received(&self) -> Vec<Received> {
-        self.shared.state().received.clone()
+        self.memory.state().received.clone()
     }
 
     /// The transactions that began with MAIL and ended without a message that was taken.
     pub fn unfinished(&self) -> Vec<Received> {
-        self.shared.state().unfinished.clone()
+        self.memory.state().unfinished.clone()
     }
 
     /// Every attempt to sign in, in order.
     pub fn logins(&self) -> Vec<Login> {
-        self.shared.state().logins.clone()
+        self.memory.state().logins.clone()
     }
 
     /// Every command line of all connections, in order of arrival.
     pub fn commands(&self) -> Vec<String> {
-        self.shared.state().commands.clone()
+        self.memory.state().commands.clone()
     }
 
     /// How many connections there were.
     pub fn connections(&self) -> usize {
-        self.shared.state().connections
+        self.memory.state().connections
     }
 
     /// Why handshakes of TLS failed: a client that refuses the certificate says so.
     pub fn tls_failures(&self) -> Vec<String> {
-        self.shared.state().tls_failures.clone()
+        self.memory.state().tls_failures.clone()
     }
 
     /// What broke the protocol so far.
     pub fn violations(&self) -> Vec<String> {
-        self.shared.state().violations.clone()
+        self.memory.state().violations.clone()
     }
 
     /// The same, and forgets them: a test that expects some takes them.
     pub fn take_violations(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.state().violations)
+        std::mem::take(&mut self.memory.state().violations)
     }
 
     /// Plans a fault for the next transactions; plans are used up in the order in which they were
     /// made, one by each MAIL ([`Fault::SlowBanner`]: by each connection).
     pub fn fault(&self, fault: Fault, times: usize) {
-        self.shared.state().faults.extend(std::iter::repeat_n(fault, times));
+        self.memory.state().faults.extend(std::iter::repeat_n(fault, times));
     }
 
     /// Forgets the faults that are still planned.
     pub fn clear_faults(&self) {
-        self.shared.state().faults.clear();
+        self.memory.state().faults.clear();
     }
 
     /// Lets everything go on that a fault holds.
     pub fn release(&self) {
-        self.shared.release();
+        self.memory.release();
     }
 
     /// Waits until a fault holds something.
     pub fn await_held(&self) {
-        self.shared.wait(|state| state.held > 0);
+        self.memory.wait(|state| state.held > 0);
     }
 
     /// Waits until this many messages were taken.
     pub fn await_received(&self, count: usize) {
-        self.shared.wait(|state| state.received.len() >= count);
+        self.memory.wait(|state| state.received.len() >= count);
     }
 
     /// Waits until this many commands have arrived.
     pub fn await_commands(&self, count: usize) {
-        self.shared.wait(|state| state.commands.len() >= count);
+        self.memory.wait(|state| state.commands.len() >= count);
     }
 
     /// Waits until no connection is open.
     pub fn settle(&self) {
-        self.shared.wait(|state| state.open == 0);
+        self.memory.wait(|state| state.open == 0);
     }
 
     /// Calls `act` with each message that is taken, before its sender is answered.
     pub fn on_taken(&self, act: impl Fn(&Received) + Send + Sync + 'static) {
-        self.shared.add_hook(Box::new(act));
+        self.memory.add_hook(Box::new(act));
     }
 }
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        self.shared.end();
+        self.memory.end();
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         let ended = self.thread.take().is_none_or(|thread| thread.join().is_ok());

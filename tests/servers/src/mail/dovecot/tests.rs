@@ -1,7 +1,7 @@
 //! The server as other clients see it.
 
 use super::*;
-use crate::mail::{Certificate, python};
+use crate::mail::{BOSS, Certificate, python};
 
 const MESSAGE: &[u8] = b"From: agent@example.test\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\n\
     .dot\r\nend\r\n";
@@ -141,6 +141,39 @@ fn mail_from_outside_arrives() {
     let arrived = server.messages(BOSS.name, "INBOX");
     assert!(arrived[0].bytes.starts_with(b"Return-Path: <>\r\n"));
     assert!(arrived[0].bytes.ends_with(MESSAGE));
+}
+
+#[test]
+fn a_sink_can_keep_copies_in_a_mailbox_of_who_signed_in() {
+    let server = Dovecot::start();
+    let sink = Sink::start(SinkOptions::default());
+    server.keep_copies_from(&sink, "Sent");
+    let script = r#"
+smtp = smtplib.SMTP("localhost", PORT)
+smtp.starttls(context=CONTEXT)
+smtp.login("boss@example.test", "bosspw")
+smtp.sendmail("boss@example.test", ["out@far.test"], ARGS[0].encode())
+"#;
+    python::run(script, sink.port(), &[&String::from_utf8_lossy(MESSAGE)]);
+    let kept = server.messages(BOSS.name, "Sent");
+    assert_eq!((kept.len(), kept[0].bytes.as_slice()), (1, MESSAGE));
+    assert_eq!(server.messages(AGENT.name, "Sent"), []);
+}
+
+#[test]
+fn mailboxes_come_and_go() {
+    let server = Dovecot::start();
+    server.create(BOSS.name, "Projects/One");
+    let has = |name: &str| server.mailboxes(BOSS.name).iter().any(|mailbox| mailbox.name == name);
+    assert!(has("Projects/One"));
+    server.remove(BOSS.name, "Projects/One");
+    assert!(!has("Projects/One"));
+}
+
+#[test]
+#[should_panic(expected = "Mailbox doesn't exist: No such")]
+fn a_mailbox_that_is_not_there_fails_the_test() {
+    Dovecot::shared().messages(AGENT.name, "No such");
 }
 
 #[test]

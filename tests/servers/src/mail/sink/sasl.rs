@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::mail::{AGENT, BOSS};
+use crate::mail::Account;
 
 /// What a client may sign in with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +65,7 @@ impl Mechanism {
 }
 
 fn password_of(user: &str) -> Option<&'static str> {
-    let mut known = [AGENT, BOSS].into_iter();
-    let account = known.find(|account| user == account.name || user == account.address);
-    account.map(|account| account.password)
+    Account::named(user).map(|account| account.password)
 }
 
 pub(super) fn encoded(text: &str) -> String {

@@ -7,8 +7,8 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
+use super::memory::Memory;
 use super::options::{Extension, Security, SinkOptions};
-use super::shared::Shared;
 use super::wire::{Line, Wire};
 use transaction::Transaction;
 
@@ -20,17 +20,17 @@ const LONGEST_AUTH: usize = 12_288;
 const PIPELINED: [&str; 3] = ["MAIL", "RCPT", "RSET"];
 
 /// Takes connections until the sink ends.
-pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+pub(super) fn accept(listener: &TcpListener, memory: &Arc<Memory>) {
     for stream in listener.incoming() {
         // A connection that is gone before it is accepted is the client's affair.
         let Ok(stream) = stream else { continue };
-        match shared.open(&stream) {
+        match memory.open(&stream) {
             Ok(Some(number)) => {
-                let shared = Arc::clone(shared);
+                let memory = Arc::clone(memory);
                 std::thread::spawn(move || {
                     // It ends by an error where the client goes or a fault says so.
-                    let _ = Session::new(&shared, stream).run();
-                    shared.close(number);
+                    let _ = Session::new(&memory, stream).run();
+                    memory.close(number);
                 });
             }
             Ok(None) => return,
@@ -40,7 +40,7 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 }
 
 struct Session<'a> {
-    shared: &'a Shared,
+    memory: &'a Memory,
     wire: Wire,
     tls: bool,
     helo: Option<String>,
@@ -58,10 +58,10 @@ fn cut<T>() -> io::Result<T> {
 }
 
 impl<'a> Session<'a> {
-    fn new(shared: &'a Shared, stream: TcpStream) -> Self {
+    fn new(memory: &'a Memory, stream: TcpStream) -> Self {
         let wire = Wire::plain(stream);
         let (helo, login, transaction) = (None, None, None);
-        Self { shared, wire, tls: false, helo, extended: false, login, transaction }
+        Self { memory, wire, tls: false, helo, extended: false, login, transaction }
     }
 
     fn run(mut self) -> io::Result<()> {
@@ -71,8 +71,8 @@ impl<'a> Session<'a> {
     }
 
     fn converse(&mut self) -> io::Result<()> {
-        if self.shared.is_slow() {
-            self.shared.hold();
+        if self.memory.is_slow() {
+            self.memory.hold();
         }
         if self.options().security == Security::Implicit {
             self.encrypt()?;
@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
                 self.object("500 5.5.2", &format!("{line:?}"))?;
                 return cut();
             };
-            self.shared.record(|state| state.commands.push(line.clone()));
+            self.memory.record(|state| state.commands.push(line.clone()));
             if !self.command(&line)? {
                 break;
             }
@@ -122,12 +122,12 @@ impl<'a> Session<'a> {
             && self.options().offers(Extension::Pipelining)
             && PIPELINED.contains(&verb);
         if self.wire.has_more() && !may_follow {
-            self.shared.violation(format!("more was sent before {verb} was answered"));
+            self.memory.violation(format!("more was sent before {verb} was answered"));
         }
     }
 
     fn options(&self) -> &'a SinkOptions {
-        &self.shared.options
+        &self.memory.options
     }
 
     fn say(&mut self, reply: &str) -> Step {
@@ -137,14 +137,14 @@ impl<'a> Session<'a> {
 
     /// Refuses what breaks the protocol.
     fn object(&mut self, code: &str, complaint: &str) -> Step {
-        self.shared.violation(complaint);
+        self.memory.violation(complaint);
         self.say(&format!("{code} {complaint}"))
     }
 
     /// Ends the transaction, if there is one, without a message.
     fn abandon(&mut self) {
         if let Some(transaction) = self.transaction.take() {
-            self.shared.record(|state| state.unfinished.push(transaction.message));
+            self.memory.record(|state| state.unfinished.push(transaction.message));
         }
     }
 }

@@ -4,16 +4,16 @@ use std::io;
 use std::sync::Arc;
 
 use super::{LONGEST_AUTH, Session, Step, cut};
+use crate::mail::sink::memory::Login;
 use crate::mail::sink::options::Security;
 use crate::mail::sink::sasl::{self, Mechanism};
-use crate::mail::sink::shared::Login;
 use crate::mail::sink::wire::Line;
 
 impl Session<'_> {
     pub(super) fn encrypt(&mut self) -> io::Result<()> {
-        let done = self.wire.encrypt(Arc::clone(&self.shared.tls));
+        let done = self.wire.encrypt(Arc::clone(&self.memory.tls));
         if let Err(error) = &done {
-            self.shared.record(|state| state.tls_failures.push(error.to_string()));
+            self.memory.record(|state| state.tls_failures.push(error.to_string()));
         }
         self.tls = done.is_ok();
         done
@@ -102,7 +102,7 @@ impl Session<'_> {
             return self.object("501 5.5.2", &format!("no response of {name}"));
         };
         let login = Login { user: user.clone(), mechanism: name.clone(), tls: self.tls, accepted };
-        self.shared.record(|state| state.logins.push(login));
+        self.memory.record(|state| state.logins.push(login));
         if accepted {
             self.login = Some((user, name));
             return self.say("235 2.7.0 welcome");
@@ -121,12 +121,12 @@ impl Session<'_> {
             Some(Line::Text(line)) => {
                 let response = sasl::decoded(&line);
                 if response.is_none() {
-                    self.shared.violation("a response is not Base64");
+                    self.memory.violation("a response is not Base64");
                 }
                 Ok(response)
             }
             Some(Line::Broken(complaint)) => {
-                self.shared.violation(complaint);
+                self.memory.violation(complaint);
                 cut()
             }
             None => cut(),

@@ -6,8 +6,8 @@ use super::{Session, Step, cut};
 use crate::mail::sink::Fault;
 use crate::mail::sink::content::{self, Rules};
 use crate::mail::sink::envelope::Path;
+use crate::mail::sink::memory::Received;
 use crate::mail::sink::options::{Extension, Security};
-use crate::mail::sink::shared::Received;
 
 /// What MAIL began.
 pub(super) struct Transaction {
@@ -42,11 +42,11 @@ impl Session<'_> {
         let (mail_from, parameters, tls) = (path.address, path.parameters, self.tls);
         let message =
             Received { helo, mail_from, parameters, tls, auth, mechanism, ..Received::default() };
-        let fault = self.shared.transaction_fault();
+        let fault = self.memory.transaction_fault();
         self.transaction = Some(Transaction { message, rules, fault });
         match fault {
             Some(Fault::CutBeforeMail) => return cut(),
-            Some(Fault::HoldBeforeMail) => self.shared.hold(),
+            Some(Fault::HoldBeforeMail) => self.memory.hold(),
             _ => {}
         }
         self.say("250 2.1.0 ok")?;
@@ -117,7 +117,7 @@ impl Session<'_> {
             return self.say("554 5.5.1 no recipient was taken");
         }
         if fault == Some(Fault::HoldBeforeData) {
-            self.shared.hold();
+            self.memory.hold();
         }
         self.say("354 go on")?;
         if fault == Some(Fault::CutAtData) {
@@ -129,11 +129,11 @@ impl Session<'_> {
             return self.say(&refusal);
         }
         if let Some(transaction) = self.transaction.take() {
-            self.shared.take(transaction.message);
+            self.memory.take(transaction.message);
         }
         match fault {
             Some(Fault::CutAfterData) => return cut(),
-            Some(Fault::HoldAfterData) => self.shared.hold(),
+            Some(Fault::HoldAfterData) => self.memory.hold(),
             _ => {}
         }
         self.say("250 2.0.0 taken")
@@ -152,7 +152,7 @@ impl Session<'_> {
     /// Why the message is not taken.
     fn refusal(&self, complaints: &[&'static str]) -> Option<String> {
         for complaint in complaints {
-            self.shared.violation(*complaint);
+            self.memory.violation(*complaint);
         }
         let transaction = self.transaction.as_ref()?;
         if let Some(complaint) = complaints.first() {

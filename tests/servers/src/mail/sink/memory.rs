@@ -50,7 +50,7 @@ pub struct Login {
 pub(super) type Hook = Box<dyn Fn(&Received) + Send + Sync>;
 
 /// What a sink is and what it remembers.
-pub(super) struct Shared {
+pub(super) struct Memory {
     pub(super) options: SinkOptions,
     pub(super) tls: Arc<ServerConfig>,
     state: Mutex<State>,
@@ -78,7 +78,7 @@ pub(super) struct State {
     streams: BTreeMap<usize, TcpStream>,
 }
 
-impl Shared {
+impl Memory {
     pub(super) fn new(options: SinkOptions) -> Self {
         let tls = wire::server_config(options.certificate);
         Self {
