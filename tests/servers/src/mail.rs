@@ -1,16 +1,20 @@
 //! Mail servers: a private [`Dovecot`] (IMAP, LMTP, submission) and an SMTP server of our own,
-//! the [`Sink`], which records what reaches it, is strict, and fails on demand. Both show
+//! the [`Sink`], which records what reaches it, is strict, and fails on demand. A [`Gate`] lets
+//! connections to the Dovecot fail. All show
 //! certificates for `localhost` of one authority, [`ca_file`].
 
 mod authority;
 mod dovecot;
+mod gate;
 mod lmtp;
 #[cfg(test)]
 mod python;
 mod sink;
+mod wire;
 
 pub use authority::{Certificate, ca_file};
 pub use dovecot::{Dovecot, Folders, Mailbox, Setting, Stored, Token};
+pub use gate::{Gate, GateFault};
 pub use sink::{Extension, Fault, Login, Received, Security, Sink, SinkOptions};
 
 /// Somebody whom every server here lets in.

@@ -8,7 +8,6 @@ mod memory;
 mod options;
 mod sasl;
 mod session;
-mod wire;
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::wire::Wire;
+use crate::mail::wire::Wire;
 
 /// The longest line with its CRLF (RFC 5321, 4.5.3.1.6), the doubled dot not counted.
 const LONGEST_LINE: usize = 1000;

@@ -7,8 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustls::ServerConfig;
 
-use super::{Fault, SinkOptions, wire};
+use super::{Fault, SinkOptions};
 use crate::PATIENCE;
+use crate::mail::wire;
 
 /// A transaction: the envelope and the message, and who brought it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

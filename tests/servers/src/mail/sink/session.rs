@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::memory::Memory;
 use super::options::{Extension, Security, SinkOptions};
-use super::wire::{Line, Wire};
+use crate::mail::wire::{Line, Wire};
 use transaction::Transaction;
 
 /// The longest command (RFC 5321, 4.5.3.1.4), with what the parameters offered here add to MAIL.

@@ -7,7 +7,7 @@ use super::{LONGEST_AUTH, Session, Step, cut};
 use crate::mail::sink::memory::Login;
 use crate::mail::sink::options::Security;
 use crate::mail::sink::sasl::{self, Mechanism};
-use crate::mail::sink::wire::Line;
+use crate::mail::wire::Line;
 
 impl Session<'_> {
     pub(super) fn encrypt(&mut self) -> io::Result<()> {

@@ -95,6 +95,8 @@ fn nothing_is_taken_without_the_sign_in_or_the_encryption_that_is_required() {
     let wrong = [STARTTLS, "smtp.login('agent', 'bosspw')"].concat();
     assert_eq!(send(&sink, &wrong, MESSAGE), "SMTPAuthenticationError 535");
     assert_eq!((sink.received(), sink.unfinished()), (Vec::new(), Vec::new()));
+    let sink = Sink::start(SinkOptions { auth_required: false, ..SinkOptions::default() });
+    assert_eq!(send(&sink, open, MESSAGE), "SMTPSenderRefused 530");
     let optional = SinkOptions {
         security: Security::StartTls,
         auth_required: false,

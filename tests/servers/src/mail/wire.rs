@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::mail::Certificate;
+use super::Certificate;
 
 /// The longest line that is read at all.
 const LONGEST: u64 = 64 << 20;
@@ -94,6 +94,13 @@ impl Wire {
         let mut line = Vec::new();
         (&mut self.0).take(LONGEST).read_until(b'\n', &mut line)?;
         if line.ends_with(b"\n") { Ok(line) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    /// Exactly that many of the next bytes.
+    pub(super) fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// The next line of a command or of a sign-in; nothing where the client has gone.
