@@ -1,6 +1,7 @@
 //! `suite tickets` as its users have it: the real binary, confined; what arrived is observed at
 //! the far server, not in the answers.
 
+mod hostile;
 mod once;
 mod refused;
 mod story;
@@ -38,8 +39,8 @@ struct World {
     bob: String,
 }
 
-/// What every project of these tests takes.
-const PROJECT: &str = "labels = [\"bug\", \"docs\"]\n";
+/// The labels that a project of these tests takes.
+const LABELS: &str = "labels = [\"bug\", \"docs\"]\n";
 
 impl World {
     /// `extra` are further keys of the project `web`, and tables.
@@ -56,12 +57,14 @@ impl World {
             }
             Far::Rt(far) => (tracker("rt", &far.url(), ""), "Web"),
         };
+        // Request Tracker has none.
+        let labels = if matches!(far, Far::Rt(_)) { "" } else { LABELS };
         let named = if tracker.is_empty() { "" } else { "tracker = \"far\"\n" };
         let folder = Folder::tickets(&format!(
             "[servers.tickets.tools.ticket_submit]\napproval = \"one\"\n\
              [servers.tickets.tools.ticket_comment_submit]\napproval = \"one\"\n{tracker}\
              [servers.tickets.projects.secret]\n{named}at = \"acme/secret\"\n\
-             [servers.tickets.projects.web]\n{named}at = \"{at}\"\n{PROJECT}{extra}"
+             [servers.tickets.projects.web]\n{named}at = \"{at}\"\n{labels}{extra}"
         ));
         let token = match &far {
             Far::Local => String::new(),

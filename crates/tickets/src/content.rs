@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Preview, ToolError};
+use contract::{Kind, Preview, ToolError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use state::Draft;
 
-use crate::inert::{self, Notes};
+use crate::inert::{self, Dialect, Notes};
 use crate::project::{Project, filled};
 use crate::settings::TemplateSettings;
 use crate::tracker::Outgoing;
@@ -40,9 +40,9 @@ pub(crate) struct Content {
     pub(crate) on: Option<String>,
     /// In whose name.
     pub(crate) reporter: String,
-    /// What was made inert, in words; empty if nothing.
+    /// What was made inert in title and body, in words; empty if nothing.
     #[serde(default)]
-    pub(crate) notes: String,
+    notes: (String, String),
 }
 
 /// What a caller says of a ticket; what is absent stays as it is.
@@ -124,7 +124,7 @@ impl Content {
     ) -> Result<Self, ToolError> {
         let mut content = Self { on: Some(on.to_owned()), ..Self::default() };
         let (body, notes) = inert_body(project, body)?;
-        (content.body, content.notes) = (body, notes.to_string());
+        (content.body, content.notes.1) = (body, words(&notes));
         content.reporter = reporter(project, requester);
         Ok(content)
     }
@@ -154,19 +154,20 @@ impl Content {
         project: &Project,
         raw: (Option<String>, Option<String>),
     ) -> Result<(), ToolError> {
-        let mut notes = Notes::default();
         if let Some(title) = raw.0 {
             if title.contains(['\n', '\r']) {
                 return Err(ToolError::invalid("title: it is one line."));
             }
+            if has_encoded_word(&title) {
+                let message = "title: `=?…?=` means other characters in a mail; write plain text.";
+                return Err(ToolError::invalid(message));
+            }
             let (title, changed) = inert::line(&title, project.tracker.dialect());
-            notes.add(changed);
-            self.title = title;
+            (self.title, self.notes.0) = (title, words(&changed));
         }
         if let Some(body) = raw.1 {
             let (body, changed) = inert_body(project, &body)?;
-            notes.add(changed);
-            self.body = body;
+            (self.body, self.notes.1) = (body, words(&changed));
         }
         for (name, text, most) in [("title", &self.title, TITLE), ("body", &self.body, BODY)] {
             let count = text.chars().count();
@@ -179,8 +180,33 @@ impl Content {
                 return Err(ToolError::invalid(message));
             }
         }
-        self.notes = notes.to_string();
+        // Request Tracker cuts longer subjects without a word.
+        if project.tracker.dialect() == Dialect::Plain && self.title.len() > TITLE {
+            return Err(ToolError::invalid(format!("title: at most {TITLE} bytes.")));
+        }
         Ok(())
+    }
+
+    /// What was made harmless, in words; empty if nothing.
+    pub(crate) fn notes(&self) -> String {
+        let parts = [("title", &self.notes.0), ("body", &self.notes.1)];
+        let parts = parts.iter().filter(|(_, notes)| !notes.is_empty());
+        parts.map(|(what, notes)| format!("{what}: {notes}")).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Whether the project still takes what was drafted: its operator may have changed it since.
+    pub(crate) fn check(&self, project: &Project) -> Result<(), ToolError> {
+        project.labels(self.labels.iter())?;
+        let fields = project.fields(&self.fields)?;
+        let is_taken = self.fields.keys().all(|name| fields.contains_key(name));
+        let template = self.template.as_deref().map(|name| project.template(name)).transpose()?;
+        let is_formed = template.is_some() || !project.settings.templates_only || self.on.is_some();
+        if is_taken && is_formed {
+            return Ok(());
+        }
+        let message =
+            "the project does not take this any more; change the draft with ticket_draft.";
+        Err(ToolError::new(Kind::Denied, message))
     }
 
     /// Exactly what would leave.
@@ -199,10 +225,24 @@ impl Content {
     }
 }
 
+/// What was changed, without the word that says so.
+fn words(notes: &Notes) -> String {
+    notes.to_string().trim_start_matches("neutralised: ").to_owned()
+}
+
 /// In whose name a ticket is filed, as its last line says it.
 fn reporter(project: &Project, requester: &str) -> String {
     let name = project.settings.reporter.as_deref().unwrap_or(requester);
     inert::line(name, project.tracker.dialect()).0.replace(['`', '*', '_', '[', ']'], " ")
+}
+
+/// Whether a title holds an encoded word of RFC 2047 (`=?utf-8?q?=E2=80=AE?=`): trackers send titles
+/// by mail, where a person would read something else than what was approved.
+fn has_encoded_word(title: &str) -> bool {
+    title.match_indices("=?").any(|(at, mark)| {
+        let parts: Vec<&str> = title[at + mark.len()..].splitn(4, '?').collect();
+        matches!(parts[..], [_, "q" | "Q" | "b" | "B", _, end] if end.starts_with('='))
+    })
 }
 
 fn inert_body(project: &Project, body: &str) -> Result<(String, Notes), ToolError> {
@@ -226,15 +266,12 @@ impl Outgoing {
     /// What a person is shown: all of it.
     pub(crate) fn preview(&self, project: &Project, notes: &str) -> Preview {
         let mut fields = vec![("project".to_owned(), project.place())];
-        let title = match &self.on {
-            Some(ticket) => {
-                fields.push(("ticket".to_owned(), ticket.clone()));
-                format!("Comment on a ticket in {}", project.id)
-            }
-            None => {
-                fields.push(("title".to_owned(), self.title.clone()));
-                format!("File a ticket in {}", project.id)
-            }
+        let title = if let Some(ticket) = &self.on {
+            fields.push(("ticket".to_owned(), ticket.clone()));
+            format!("Comment on a ticket in {}", project.id)
+        } else {
+            fields.push(("title".to_owned(), self.title.clone()));
+            format!("File a ticket in {}", project.id)
         };
         if !self.labels.is_empty() {
             fields.push(("labels".to_owned(), self.labels.join(", ")));

@@ -232,6 +232,10 @@ pub(crate) fn lost(error: &(dyn Error + 'static)) -> Lost {
 /// A question without an answer.
 pub(crate) fn unanswered(lost: Lost) -> ToolError {
     match lost {
+        Lost::Nothing(error) if error.kind == Kind::Unavailable => ToolError {
+            message: "the tracker cannot be reached; try again later.".to_owned(),
+            ..error
+        },
         Lost::Nothing(error) => error,
         Lost::Unknown(why) => {
             let message = "the tracker gave no usable answer; try again.";

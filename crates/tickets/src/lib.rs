@@ -28,6 +28,7 @@ mod tools;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{Ctx, Finding, Needs, Place, Registry, Server, StartError, Target, ToolError};
 use state::{Desk, Draft};
@@ -36,7 +37,7 @@ use content::Content;
 use project::Project;
 pub use settings::{ProjectSettings, Settings, TrackerSettings};
 use state::desk::delivery::unkept;
-use tracker::{Outgoing, Tracker};
+use tracker::{Outgoing, Remark, Tracker};
 
 /// How long a draft is kept that was not sent, in days, unless the settings say otherwise.
 const KEEP: u32 = 30;
@@ -48,6 +49,8 @@ pub struct Tickets {
     desk: Arc<Desk>,
     /// In milliseconds.
     keep: i64,
+    /// Whether every credential was seen to do no more than it needs.
+    vetted: AtomicBool,
 }
 
 impl Server for Tickets {
@@ -76,7 +79,13 @@ impl Server for Tickets {
             projects.insert(id, Arc::new(project));
         }
         let keep = i64::from(settings.keep.unwrap_or(KEEP)) * 86_400_000;
-        Ok(Self { projects, trackers, desk: Arc::new(Desk::new(place.state())), keep })
+        Ok(Self {
+            projects,
+            trackers,
+            desk: Arc::new(Desk::new(place.state())),
+            keep,
+            vetted: AtomicBool::new(false),
+        })
     }
 
     fn needs(settings: &Settings, place: &Place) -> Needs {
@@ -96,17 +105,11 @@ impl Server for Tickets {
 
     /// A credential that may do too much does not serve.
     async fn vet(&self) -> Result<(), StartError> {
-        let findings = self.examined().await;
-        let is_too_much =
-            |one: &&Finding| one.weight == contract::Weight::Fault && one.what.contains("may ");
-        match findings.iter().find(is_too_much) {
-            Some(fault) => Err(StartError::new(format!("{}; {}", fault.what, fault.remedy))),
-            None => Ok(()),
-        }
+        self.check_rights().await.map_err(StartError::new)
     }
 
     async fn findings(&self) -> Vec<Finding> {
-        self.examined().await
+        self.examined().await.into_iter().map(|remark| remark.finding).collect()
     }
 
     /// The projects whose ids begin so.
@@ -139,7 +142,7 @@ impl Tickets {
     }
 
     /// What a call touches that names a draft: the project in the draft's name.
-    pub(crate) fn target_of(&self, draft: &str) -> Target {
+    pub(crate) fn target_of(draft: &str) -> Target {
         let id = Draft::parse(draft).map_or(draft, |(id, _)| id);
         Target::named_or_every("project", id.rsplit_once('-').map(|(project, _)| project))
     }
@@ -195,9 +198,23 @@ impl Tickets {
         Ok(Prepared { project, draft, content, outgoing })
     }
 
+    /// Fails where a credential may do more than it needs. What could not be seen is looked at
+    /// again next time.
+    pub(crate) async fn check_rights(&self) -> Result<(), String> {
+        if self.vetted.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let remarks = self.examined().await;
+        if let Some(remark) = remarks.iter().find(|remark| remark.is_too_much) {
+            return Err(format!("{}; {}", remark.finding.what, remark.finding.remedy));
+        }
+        self.vetted.store(remarks.is_empty(), Ordering::Release);
+        Ok(())
+    }
+
     /// What is to be known of every tracker.
-    async fn examined(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    async fn examined(&self) -> Vec<Remark> {
+        let mut remarks = Vec::new();
         for (name, tracker) in &self.trackers {
             let at: Vec<String> = self
                 .projects
@@ -205,12 +222,12 @@ impl Tickets {
                 .filter(|one| one.settings.tracker.as_deref().unwrap_or(open::LOCAL) == name)
                 .map(|one| one.at.clone())
                 .collect();
-            let about = |mut finding: Finding| {
-                finding.what = format!("tracker {name}: {}", finding.what);
-                finding
+            let about = |mut remark: Remark| {
+                remark.finding.what = format!("tracker {name}: {}", remark.finding.what);
+                remark
             };
-            findings.extend(tracker.examine(&at).await.into_iter().map(about));
+            remarks.extend(tracker.examine(&at).await.into_iter().map(about));
         }
-        findings
+        remarks
     }
 }

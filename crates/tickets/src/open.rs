@@ -110,6 +110,13 @@ pub(crate) fn trackers(
         if id == LOCAL {
             return Err(fault(StartError::new("this name is taken: tickets kept on this machine")));
         }
+        let is_its = |project: &&crate::ProjectSettings| project.tracker.as_deref() == Some(id);
+        let has_labels =
+            settings.projects.values().filter(is_its).any(|one| !one.labels.is_empty());
+        if one.kind == Kind::Rt && has_labels {
+            let why = "Request Tracker has no labels; take `labels` from its projects, and declare a field";
+            return Err(fault(StartError::new(why)));
+        }
         let at: Vec<String> = settings
             .projects
             .iter()

@@ -12,6 +12,26 @@ use crate::tracker::Tracker;
 /// Most tickets and comments a day, unless the settings say otherwise.
 const PER_DAY: u32 = 50;
 
+/// Fields that title, body, labels and the rest of a ticket decide.
+const TAKEN: &[&str] = &[
+    "assignees",
+    "body",
+    "comment",
+    "creator",
+    "description",
+    "iid",
+    "labels",
+    "project",
+    "reporter",
+    "state",
+    "status",
+    "summary",
+    "title",
+];
+
+/// Texts by name.
+type Texts = BTreeMap<String, String>;
+
 /// One project.
 pub(crate) struct Project {
     pub(crate) id: String,
@@ -39,6 +59,12 @@ impl Project {
                 .map_err(|why| fault(format!("templates.{name}: {why}")))?;
         }
         for (name, field) in &settings.fields {
+            let known = field.name.as_deref().unwrap_or(name).to_lowercase();
+            if TAKEN.contains(&known.as_str()) {
+                return Err(fault(format!(
+                    "fields.{name}: `{known}` is decided elsewhere; name another field"
+                )));
+            }
             let default = field.default.as_ref().map(|value| field.checked(name, value));
             default
                 .transpose()
@@ -94,8 +120,8 @@ impl Project {
     pub(crate) fn split(
         &self,
         template: Option<&TemplateSettings>,
-        asked: BTreeMap<String, String>,
-    ) -> Result<(BTreeMap<String, String>, BTreeMap<String, String>), ToolError> {
+        asked: Texts,
+    ) -> Result<(Texts, Texts), ToolError> {
         let (mut values, mut fields) = (BTreeMap::new(), BTreeMap::new());
         for (name, value) in asked {
             if let Some(field) = template.and_then(|template| template.values.get(&name)) {
@@ -234,15 +260,13 @@ pub(crate) fn filled(text: &str, values: &BTreeMap<String, String>) -> String {
     let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        match after.split_once('}').and_then(|(name, tail)| Some((values.get(name)?, tail))) {
-            Some((value, tail)) => {
-                filled.push_str(value);
-                rest = tail;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
+        let known = after.split_once('}').and_then(|(name, tail)| Some((values.get(name)?, tail)));
+        if let Some((value, tail)) = known {
+            filled.push_str(value);
+            rest = tail;
+        } else {
+            filled.push('{');
+            rest = after;
         }
     }
     filled.push_str(rest);

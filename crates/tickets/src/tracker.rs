@@ -7,7 +7,7 @@ pub(crate) mod local;
 pub(crate) mod rt;
 
 use contract::ctx::BoxFuture;
-use contract::{Finding, ToolError};
+use contract::{Finding, ToolError, Weight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 pub(crate) use state::desk::delivery::{Found, Lost};
@@ -97,6 +97,34 @@ pub(crate) struct Wanted<'a> {
     pub(crate) most: usize,
 }
 
+/// What was seen of a credential.
+#[derive(Debug)]
+pub(crate) struct Remark {
+    pub(crate) finding: Finding,
+    /// Whether it may do more than it needs: a server with it does not serve.
+    pub(crate) is_too_much: bool,
+}
+
+impl Remark {
+    /// The credential may do more than it needs.
+    pub(crate) fn too_much(what: impl Into<String>, remedy: &str) -> Self {
+        Self { is_too_much: true, ..Self::fault(what, remedy) }
+    }
+
+    /// Something does not work.
+    pub(crate) fn fault(what: impl Into<String>, remedy: &str) -> Self {
+        let (what, remedy) = (what.into(), remedy.to_owned());
+        let finding = Finding { weight: Weight::Fault, what, remedy };
+        Self { finding, is_too_much: false }
+    }
+
+    /// A project that cannot be read.
+    pub(crate) fn unread(at: &str, error: &ToolError) -> Self {
+        let remedy = "check the address and the network, and that the credential reaches it";
+        Self::fault(format!("{at} cannot be read: {}", error.message), remedy)
+    }
+}
+
 /// Which tickets are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Which {
@@ -157,7 +185,7 @@ pub(crate) trait Tracker: Send + Sync {
     ) -> BoxFuture<'a, Result<Hits, ToolError>>;
 
     /// What its operator should know of the credential and of these projects.
-    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Finding>>;
+    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Remark>>;
 }
 
 /// A text without what trackers change by themselves: the kind of line ends, spaces at the ends of

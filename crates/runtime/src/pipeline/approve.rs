@@ -360,7 +360,7 @@ impl Call {
             Approval::One => "another person",
             _ => "you, as a person,",
         };
-        let verb = if stored.call.level == Approval::Two { "say" } else { "says" };
+        let verb = if stored.call.level == Approval::One { "says" } else { "say" };
         let page = self.page(stored).map(|page| format!(", or on {page}")).unwrap_or_default();
         let message = format!(
             "{} waits until {who} {verb} yes to exactly this call; nothing was done. Approval {id}, until {}: \

@@ -12,8 +12,6 @@ use crate::StateError;
 
 /// How long whoever sends may take, in milliseconds: longer than any request.
 const WITHIN: i64 = 3 * 60_000;
-/// How long a search at the far side may lag behind, in milliseconds.
-const LAG: i64 = 60 * 60_000;
 
 /// Why there is no receipt.
 #[derive(Debug)]
@@ -39,6 +37,10 @@ pub enum Found<T> {
 pub trait Errand: Sync {
     /// What it is called where it arrived.
     type Receipt: Serialize + DeserializeOwned + Send + Sync;
+
+    /// How far a search at the far side may lag behind, in milliseconds; `None` where what it does
+    /// not find may have arrived all the same.
+    const LAG: Option<i64>;
 
     /// Sends it.
     fn send(&self) -> impl Future<Output = Result<Self::Receipt, Lost>> + Send;
@@ -164,7 +166,7 @@ impl Desk {
                 return Ok(Standing::Sent(receipt));
             }
             Found::Nowhere => entry.is_over(0),
-            Found::Unsure => entry.is_over(LAG),
+            Found::Unsure => E::LAG.is_some_and(|lag| entry.is_over(lag)),
         };
         if !is_gone {
             let why = entry.why.unwrap_or_else(|| "it may be on its way".to_owned());

@@ -53,13 +53,6 @@ impl Notes {
         self.counts.iter().all(|count| *count == 0)
     }
 
-    /// Adds the notes of another text.
-    pub(crate) fn add(&mut self, other: Notes) {
-        for (count, more) in self.counts.iter_mut().zip(other.counts) {
-            *count += more;
-        }
-    }
-
     /// Counts changes of a kind.
     pub(super) fn count(&mut self, kind: Kind, changes: u64) {
         self.counts[kind as usize] += changes;

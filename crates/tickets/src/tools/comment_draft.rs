@@ -61,8 +61,8 @@ impl Tool for DraftComment {
         let kept = server.desk.draft(owner, (&project.id, "comment"), &stored, server.keep).await;
         let draft = kept.map_err(unwritten)?;
         let mut text = format!("draft {}", draft.name());
-        if !content.notes.is_empty() {
-            text.push_str(&format!("\nmade harmless: {}", content.notes));
+        if !content.notes().is_empty() {
+            text.push_str(&format!("\nmade harmless: {}", content.notes()));
         }
         text.push_str("\na comment on:");
         let source = format!("ticket://{}", project.id);

@@ -30,8 +30,8 @@ impl Tool for SubmitComment {
     type Out = Text;
     const CONTRACT: Contract = CONTRACT;
 
-    fn target(server: &Tickets, args: &Args) -> Target {
-        server.target_of(&args.draft)
+    fn target(_: &Tickets, args: &Args) -> Target {
+        Tickets::target_of(&args.draft)
     }
 
     async fn preview(
@@ -40,7 +40,7 @@ impl Tool for SubmitComment {
         args: &Args,
     ) -> Result<Option<Preview>, ToolError> {
         let prepared = comment(server, ctx, args).await?;
-        Ok(Some(prepared.outgoing.preview(&prepared.project, &prepared.content.notes)))
+        Ok(Some(prepared.outgoing.preview(&prepared.project, &prepared.content.notes())))
     }
 
     async fn call(server: &Tickets, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {

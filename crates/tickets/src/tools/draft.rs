@@ -21,7 +21,7 @@ use crate::{Prepared, Tickets};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "ticket_draft",
     title: "Draft",
-    purpose: "Drafts or changes a ticket; nothing leaves.",
+    purpose: "Drafts or changes a ticket.",
     effect: Effect::Drafts,
     approval: Approval::None,
     limit: Limit::per_minute(60),
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     body: Option<String>,
     #[schemars(length(max = 20), inner(length(max = 50)))]
     labels: Option<Vec<String>>,
-    #[schemars(length(max = 30), inner(length(max = 2000)))]
+    #[schemars(extend("maxProperties" = 30, "additionalProperties" = {"type": "string", "maxLength": 5000}))]
     fields: Option<BTreeMap<String, String>>,
     #[expect(dead_code, reason = "kept in the record of the call")]
     reason: Reason,
@@ -67,7 +67,7 @@ impl Tool for DraftTicket {
 
     fn target(server: &Tickets, args: &Args) -> Target {
         match args.draft.as_deref().filter(|draft| !draft.is_empty()) {
-            Some(draft) => server.target_of(draft),
+            Some(draft) => Tickets::target_of(draft),
             None => server.target(args.project.as_deref()),
         }
     }
@@ -81,29 +81,27 @@ impl Tool for DraftTicket {
             fields: args.fields.unwrap_or_default(),
         };
         let owner = &ctx.principal().subject;
-        let (project, draft, content) = match args.draft.filter(|draft| !draft.is_empty()) {
-            Some(name) => {
-                let Prepared { project, draft, content, .. } = server.draft(ctx, &name).await?;
-                if content.on.is_some() {
-                    let message = "draft: that is a comment; ticket_comment_draft writes another.";
-                    return Err(ToolError::invalid(message));
-                }
-                let content = Content::ticket(&project, Some(content), said, owner)?;
-                let kept = server.desk.revise(&draft, &content.stored()?).await;
-                (project, kept.map_err(unwritten)?, content)
+        let named = args.draft.filter(|draft| !draft.is_empty());
+        let (project, draft, content) = if let Some(name) = named {
+            let Prepared { project, draft, content, .. } = server.draft(ctx, &name).await?;
+            if content.on.is_some() {
+                let message = "draft: that is a comment; ticket_comment_draft writes another.";
+                return Err(ToolError::invalid(message));
             }
-            None => {
-                let project = server.project(ctx, args.project.as_deref())?;
-                let content = Content::ticket(&project, None, said, owner)?;
-                let stored = content.stored()?;
-                let kept =
-                    server.desk.draft(owner, (&project.id, "ticket"), &stored, server.keep).await;
-                (project, kept.map_err(unwritten)?, content)
-            }
+            let content = Content::ticket(&project, Some(content), said, owner)?;
+            let kept = server.desk.revise(&draft, &content.stored()?).await;
+            (project, kept.map_err(unwritten)?, content)
+        } else {
+            let project = server.project(ctx, args.project.as_deref())?;
+            let content = Content::ticket(&project, None, said, owner)?;
+            let stored = content.stored()?;
+            let kept =
+                server.desk.draft(owner, (&project.id, "ticket"), &stored, server.keep).await;
+            (project, kept.map_err(unwritten)?, content)
         };
         let mut text = format!("draft {}", draft.name());
-        if !content.notes.is_empty() {
-            text.push_str(&format!("\nmade harmless: {}", content.notes));
+        if !content.notes().is_empty() {
+            text.push_str(&format!("\nmade harmless: {}", content.notes()));
         }
         let mut parts = Vec::new();
         match similar(&project, &content.title).await {

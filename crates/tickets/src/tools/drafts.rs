@@ -16,7 +16,7 @@ use crate::{Tickets, named};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "ticket_drafts",
     title: "Drafts",
-    purpose: "Lists your drafts, or shows one whole.",
+    purpose: "Lists drafts, or shows one.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(120),
@@ -46,7 +46,7 @@ impl Tool for Drafts {
 
     fn target(server: &Tickets, args: &Args) -> Target {
         match args.draft.as_deref().filter(|draft| !draft.is_empty()) {
-            Some(draft) => server.target_of(draft),
+            Some(draft) => Tickets::target_of(draft),
             None => server.target(None),
         }
     }
@@ -54,7 +54,7 @@ impl Tool for Drafts {
     async fn call(server: &Tickets, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {
         if let Some(name) = args.draft.as_deref().filter(|draft| !draft.is_empty()) {
             let prepared = server.draft(ctx, name).await?;
-            let preview = prepared.outgoing.preview(&prepared.project, &prepared.content.notes);
+            let preview = prepared.outgoing.preview(&prepared.project, &prepared.content.notes());
             let source = format!("draft://{}", prepared.draft.name());
             let parts = vec![Part::Untrusted { source, text: preview.to_string() }];
             return Ok(Text { parts, more: None });
@@ -80,7 +80,9 @@ impl Tool for Drafts {
             };
             lines.push(format!("{} {step} {what}", draft.name()));
         }
-        let count = if lines.is_empty() {
+        let count = if lines.len() == 1 {
+            "1 draft".to_owned()
+        } else if lines.is_empty() {
             "no drafts".to_owned()
         } else {
             format!("{} drafts", lines.len())

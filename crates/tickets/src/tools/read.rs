@@ -14,7 +14,7 @@ use crate::Tickets;
 pub(crate) const CONTRACT: Contract = Contract {
     name: "ticket_read",
     title: "Read",
-    purpose: "Reads a ticket and its comments.",
+    purpose: "Reads a ticket.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(120),

@@ -14,7 +14,7 @@ use crate::tracker::{Wanted, Which};
 pub(crate) const CONTRACT: Contract = Contract {
     name: "ticket_search",
     title: "Search",
-    purpose: "Finds tickets by words.",
+    purpose: "Finds tickets.",
     effect: Effect::Reads,
     approval: Approval::None,
     limit: Limit::per_minute(60),

@@ -43,8 +43,8 @@ impl Tool for Submit {
     type Out = Text;
     const CONTRACT: Contract = CONTRACT;
 
-    fn target(server: &Tickets, args: &Args) -> Target {
-        server.target_of(&args.draft)
+    fn target(_: &Tickets, args: &Args) -> Target {
+        Tickets::target_of(&args.draft)
     }
 
     async fn preview(
@@ -53,7 +53,7 @@ impl Tool for Submit {
         args: &Args,
     ) -> Result<Option<Preview>, ToolError> {
         let prepared = ticket(server, ctx, args).await?;
-        Ok(Some(prepared.outgoing.preview(&prepared.project, &prepared.content.notes)))
+        Ok(Some(prepared.outgoing.preview(&prepared.project, &prepared.content.notes())))
     }
 
     async fn call(server: &Tickets, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {
@@ -82,6 +82,7 @@ pub(crate) async fn revision(
         let message = format!("draft: write its whole name, {}.", prepared.draft.name());
         return Err(ToolError::invalid(message));
     }
+    prepared.content.check(&prepared.project)?;
     Ok(prepared)
 }
 

@@ -10,6 +10,7 @@ use state::desk::delivery::Standing;
 
 use super::submit::told;
 use super::{line, one_line};
+use crate::project::Project;
 use crate::tracker::{Receipt, same_lines};
 use crate::{Prepared, Tickets};
 
@@ -42,8 +43,8 @@ impl Tool for Verify {
     type Out = Text;
     const CONTRACT: Contract = CONTRACT;
 
-    fn target(server: &Tickets, args: &Args) -> Target {
-        server.target_of(&args.draft)
+    fn target(_: &Tickets, args: &Args) -> Target {
+        Tickets::target_of(&args.draft)
     }
 
     async fn call(server: &Tickets, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {
@@ -81,7 +82,7 @@ async fn compared(prepared: &Prepared, receipt: &Receipt) -> Result<Text, ToolEr
         let lines = vec![
             title.to_owned(),
             body(prepared, &ticket.body),
-            labels(&outgoing.labels, &hit.labels),
+            labels(project, &outgoing.labels, &hit.labels),
             format!("state: {}", one_line(&hit.state, 20)),
         ];
         (lines, Some(line(project, hit)))
@@ -105,27 +106,37 @@ fn body(prepared: &Prepared, there: &str) -> String {
     if sent == there {
         return format!("body: same, SHA-256 {}", hash(&sent));
     }
-    let marked = there.contains(&prepared.outgoing.marker);
-    let marker = if marked { "" } else { ", and the marker is gone" };
-    format!("body: DIFFERENT, SHA-256 {} there, {} sent{marker}", hash(&there), hash(&sent))
+    let is_marked = there.contains(&prepared.outgoing.marker);
+    let gone = if is_marked { "" } else { ", and the marker is gone" };
+    format!("body: DIFFERENT, SHA-256 {} there, {} sent{gone}", hash(&there), hash(&sent))
 }
 
-fn labels(sent: &[String], there: &[String]) -> String {
+/// The labels; of those that somebody added only the declared ones by name: any other name is
+/// somebody else's words, which stand in the fence.
+fn labels(project: &Project, sent: &[String], there: &[String]) -> String {
+    let has = |some: &[String], name: &str| some.iter().any(|one| one.eq_ignore_ascii_case(name));
     let without = |some: &[String], others: &[String]| {
-        let kept =
-            some.iter().filter(|one| !others.iter().any(|other| other.eq_ignore_ascii_case(one)));
-        kept.map(|one| one_line(one, 50)).collect::<Vec<_>>().join(", ")
+        let names = some.iter().filter(|one| !has(others, one));
+        names.cloned().collect::<Vec<_>>()
     };
-    let (missing, added) = (without(sent, there), without(there, sent));
+    let is_declared = |name: &String| has(&project.settings.labels, name);
+    let missing = without(sent, there);
+    let (mut added, others): (Vec<_>, Vec<_>) =
+        without(there, sent).into_iter().partition(is_declared);
+    match others.len() {
+        0 => {}
+        1 => added.push("1 that is not declared".to_owned()),
+        count => added.push(format!("{count} that are not declared")),
+    }
     if missing.is_empty() && added.is_empty() {
         return "labels: same".to_owned();
     }
     let mut text = "labels: DIFFERENT".to_owned();
     if !missing.is_empty() {
-        text.push_str(&format!("; missing {missing}"));
+        text.push_str(&format!("; missing {}", missing.join(", ")));
     }
     if !added.is_empty() {
-        text.push_str(&format!("; added {added}"));
+        text.push_str(&format!("; added {}", added.join(", ")));
     }
     text
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use contract::ctx::BoxFuture;
-use contract::{Finding, Secret, StartError, ToolError, Weight};
+use contract::{Secret, StartError, ToolError};
 use http::{Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -15,7 +15,9 @@ use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Ticket, Tracker, Wanted, Which};
+use super::{
+    Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Remark, Ticket, Tracker, Wanted, Which,
+};
 use crate::http::{self as web, Answer, encoded};
 use crate::inert::Dialect;
 use crate::settings::{Accept, AppSettings};
@@ -132,8 +134,8 @@ impl GitHub {
     }
 }
 
-fn pem(key: &Secret) -> Result<jsonwebtoken::EncodingKey, StartError> {
-    jsonwebtoken::EncodingKey::from_rsa_pem(key.expose().as_bytes()).map_err(|_| {
+fn pem(key: &Secret) -> Result<jsonwebtoken_10::EncodingKey, StartError> {
+    jsonwebtoken_10::EncodingKey::from_rsa_pem(key.expose().as_bytes()).map_err(|_| {
         StartError::new("app.key: it is no RSA key in PEM; GitHub gives it as a .pem file")
     })
 }
@@ -286,17 +288,13 @@ impl Tracker for GitHub {
         })
     }
 
-    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Finding>> {
+    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Remark>> {
         Box::pin(async move {
             let mut findings = Vec::new();
             for one in at {
                 match self.get(&repository(one)).await.and_then(|answer| answer.success(one)) {
                     Ok(answer) => findings.extend(self.rights(one, &answer)),
-                    Err(error) => findings.push(Finding {
-                        weight: Weight::Fault,
-                        what: format!("{one} cannot be read: {}", error.message),
-                        remedy: "give the token access to its issues".to_owned(),
-                    }),
+                    Err(error) => findings.push(Remark::unread(one, &error)),
                 }
             }
             findings
@@ -307,7 +305,7 @@ impl Tracker for GitHub {
 impl GitHub {
     /// What is too much of a credential: GitHub tells the scopes of classic tokens in a header, and
     /// what they may do in the repository's `permissions`.
-    fn rights(&self, at: &str, answer: &Answer) -> Option<Finding> {
+    fn rights(&self, at: &str, answer: &Answer) -> Option<Remark> {
         let permissions = &answer.body["permissions"];
         let scopes = answer.headers.get("x-oauth-scopes").and_then(|scopes| scopes.to_str().ok());
         let wide = ["admin", "maintain"].into_iter().find(|right| permissions[*right] == true);
@@ -322,11 +320,8 @@ impl GitHub {
             }
             _ => return None,
         };
-        Some(Finding {
-            weight: Weight::Fault,
-            what,
-            remedy: "make a fine-grained token, or an App, with Issues: read and write, on these repositories alone; or `accept` it by name".to_owned(),
-        })
+        let remedy = "make a fine-grained token, or an App, with Issues: read and write, on these repositories alone; or `accept` it by name";
+        Some(Remark::too_much(what, remedy))
     }
 }
 

@@ -1,10 +1,12 @@
 //! GitLab's issues, by REST API v4.
 
+use contract::ToolError;
 use contract::ctx::BoxFuture;
-use contract::{Finding, ToolError, Weight};
 use serde_json::{Value, json};
 
-use super::{Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Ticket, Tracker, Wanted, Which};
+use super::{
+    Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Remark, Ticket, Tracker, Wanted, Which,
+};
 use crate::http::{Answer, Http, encoded};
 use crate::inert::Dialect;
 use crate::settings::Accept;
@@ -196,27 +198,20 @@ impl Tracker for GitLab {
         })
     }
 
-    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Finding>> {
+    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Remark>> {
         Box::pin(async move {
             let mut findings = Vec::new();
             for one in at {
                 if let Err(error) = self.get(&project(one), one).await {
-                    findings.push(Finding {
-                        weight: Weight::Fault,
-                        what: format!("{one} cannot be read: {}", error.message),
-                        remedy: "give the token's account the role Reporter there".to_owned(),
-                    });
+                    findings.push(Remark::unread(one, &error));
                 }
             }
             match self.get("/api/v4/user", "user").await {
                 Ok(user)
                     if user.body["is_admin"] == true && !self.accept.contains(&Accept::Admin) =>
                 {
-                    findings.push(Finding {
-                        weight: Weight::Fault,
-                        what: "the token is an administrator's".to_owned(),
-                        remedy: "make a project access token with the role Reporter and the scope api; or `accept` it by name".to_owned(),
-                    });
+                    let remedy = "make a project access token with the role Reporter and the scope api; or `accept` it by name";
+                    findings.push(Remark::too_much("the token is an administrator's", remedy));
                 }
                 _ => {}
             }

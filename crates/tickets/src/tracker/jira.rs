@@ -1,12 +1,13 @@
 //! Jira Cloud, by REST API v3. Texts are Atlassian's document format: what is written in Markdown
 //! becomes a document of text alone, in which nothing mentions or embeds anything.
 
+use contract::ToolError;
 use contract::ctx::BoxFuture;
-use contract::{Finding, ToolError, Weight};
 use serde_json::{Value, json};
 
 use super::{
-    Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Ticket, Tracker, Wanted, Which, same_lines,
+    Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Remark, Ticket, Tracker, Wanted, Which,
+    same_lines,
 };
 use crate::adf;
 use crate::http::{Answer, Http, encoded};
@@ -223,7 +224,7 @@ impl Tracker for Jira {
         })
     }
 
-    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Finding>> {
+    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Remark>> {
         Box::pin(async move {
             let mut findings = Vec::new();
             for one in at {
@@ -233,11 +234,7 @@ impl Tracker for Jira {
                 );
                 match self.get(&path, one).await {
                     Ok(answer) => findings.extend(self.rights(one, &answer.body["permissions"])),
-                    Err(error) => findings.push(Finding {
-                        weight: Weight::Fault,
-                        what: format!("{one} cannot be read: {}", error.message),
-                        remedy: "let the account browse and create issues there".to_owned(),
-                    }),
+                    Err(error) => findings.push(Remark::unread(one, &error)),
                 }
             }
             findings
@@ -246,20 +243,18 @@ impl Tracker for Jira {
 }
 
 impl Jira {
-    fn rights(&self, at: &str, permissions: &Value) -> Option<Finding> {
+    fn rights(&self, at: &str, permissions: &Value) -> Option<Remark> {
         let may = |right: &str| permissions[right]["havePermission"] == true;
         let wide = ["ADMINISTER", "ADMINISTER_PROJECTS"].into_iter().find(|right| may(right));
         if let Some(right) = wide.filter(|_| !self.accept.contains(&Accept::Admin)) {
-            return Some(Finding {
-                weight: Weight::Fault,
-                what: format!("the account has the permission {right} in {at}"),
-                remedy: "make an account that may browse, create and comment only; or `accept` it by name".to_owned(),
-            });
+            let what = format!("the account has the permission {right} in {at}");
+            let remedy =
+                "make an account that may browse, create and comment only; or `accept` it by name";
+            return Some(Remark::too_much(what, remedy));
         }
-        (!may("CREATE_ISSUES")).then(|| Finding {
-            weight: Weight::Fault,
-            what: format!("the account may not create issues in {at}"),
-            remedy: "give it the permission CREATE_ISSUES".to_owned(),
+        (!may("CREATE_ISSUES")).then(|| {
+            let what = format!("the account may not create issues in {at}");
+            Remark::fault(what, "give it the permission CREATE_ISSUES")
         })
     }
 }

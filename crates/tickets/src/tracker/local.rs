@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use contract::ToolError;
 use contract::ctx::BoxFuture;
-use contract::{Finding, ToolError};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, SqlitePool};
 use tokio::sync::OnceCell;
 
-use super::{Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Ticket, Tracker, Wanted, Which};
+use super::{
+    Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Remark, Ticket, Tracker, Wanted, Which,
+};
 use crate::inert::Dialect;
 
 /// How long one process waits for another that writes.
@@ -322,7 +324,7 @@ impl Tracker for Local {
         })
     }
 
-    fn examine<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Vec<Finding>> {
+    fn examine<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Vec<Remark>> {
         Box::pin(async { Vec::new() })
     }
 }

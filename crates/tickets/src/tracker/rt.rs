@@ -3,12 +3,14 @@
 //! What a ticket is known again by is a link to a URN, which is written with it in one transaction
 //! and found by an exact search at once; a comment is known by its last line.
 
+use contract::ToolError;
 use contract::ctx::BoxFuture;
-use contract::{Finding, ToolError, Weight};
 use http::header::LOCATION;
 use serde_json::{Map, Value, json};
 
-use super::{Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Ticket, Tracker, Wanted, Which};
+use super::{
+    Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Remark, Ticket, Tracker, Wanted, Which,
+};
 use crate::http::{Answer, Http, encoded};
 use crate::inert::Dialect;
 use crate::settings::Accept;
@@ -236,15 +238,13 @@ impl Tracker for Rt {
         })
     }
 
-    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Finding>> {
+    fn examine<'a>(&'a self, at: &'a [String]) -> BoxFuture<'a, Vec<Remark>> {
         Box::pin(async move {
             let mut findings = Vec::new();
             if self.user.as_deref() == Some("root") && !self.accept.contains(&Accept::Admin) {
-                findings.push(Finding {
-                    weight: Weight::Fault,
-                    what: "the account is root, which may do everything".to_owned(),
-                    remedy: "make an account with SeeQueue, ShowTicket, CreateTicket and CommentOnTicket in these queues, and a token of it; or `accept` it by name".to_owned(),
-                });
+                let what = "the account is root, which may do everything";
+                let remedy = "make an account with SeeQueue, ShowTicket, ShowTicketComments, CreateTicket and CommentOnTicket in these queues, and a token of it; or `accept` it by name";
+                findings.push(Remark::too_much(what, remedy));
             }
             for one in at {
                 let answer = self.get(&format!("/queue/{}", encoded(one)), one).await;
@@ -254,16 +254,15 @@ impl Tracker for Rt {
                         .into_iter()
                         .any(|link| link["ref"] == "create" && link["type"] == "ticket")
                 };
-                let what = match answer {
-                    Ok(answer) if may_create(&answer.body) => continue,
-                    Ok(_) => format!("the account cannot create tickets in the queue {one}"),
-                    Err(error) => format!("the queue {one} cannot be read: {}", error.message),
-                };
-                findings.push(Finding {
-                    weight: Weight::Fault,
-                    what,
-                    remedy: "grant SeeQueue, ShowTicket and CreateTicket there".to_owned(),
-                });
+                match answer {
+                    Ok(answer) if may_create(&answer.body) => {}
+                    Ok(_) => {
+                        let what = format!("the account cannot create tickets in the queue {one}");
+                        let remedy = "grant SeeQueue, ShowTicket, ShowTicketComments, CreateTicket and CommentOnTicket there";
+                        findings.push(Remark::fault(what, remedy));
+                    }
+                    Err(error) => findings.push(Remark::unread(one, &error)),
+                }
             }
             findings
         })
