@@ -5,6 +5,7 @@ mod imap;
 mod settings;
 mod token;
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -205,16 +206,19 @@ impl Dovecot {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Stops it; who is connected is cut off.
+    /// Stops it at once; who is connected is cut off.
     pub fn stop(&self) {
-        let pid = self.pid.load(Ordering::Relaxed).to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(asked.is_ok_and(|status| status.success()), "it ends when it is asked to");
+        let mut pids = vec![self.pid.load(Ordering::Relaxed).to_string()];
         let began = Instant::now();
-        while has_process(&self.folder) {
+        // The master first: it would start others in place of those that end.
+        while !pids.is_empty() {
             assert!(began.elapsed() < PATIENCE, "it does not stop: {}", self.log());
-            std::thread::yield_now();
+            // Some may have ended meanwhile.
+            let _ = Command::new("kill").arg("-KILL").args(&pids).stderr(Stdio::null()).status();
+            pids = processes(&self.folder);
         }
+        // A master that finds the file of another one's process does not start.
+        std::fs::remove_dir_all(self.folder.join("run")).expect("its folder");
     }
 
     /// Starts it again, at the same ports.
@@ -238,12 +242,13 @@ impl Dovecot {
     }
 }
 
-/// Whether any process of the server is there: they all work in its folder.
-fn has_process(folder: &Path) -> bool {
-    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
-    let mut places =
-        processes.filter_map(|entry| std::fs::read_link(entry.path().join("cwd")).ok());
-    places.any(|place| place.starts_with(folder))
+/// The processes of the server that are there: they all work in its folder.
+fn processes(folder: &Path) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let works_there = |entry: &DirEntry| {
+        std::fs::read_link(entry.path().join("cwd")).is_ok_and(|place| place.starts_with(folder))
+    };
+    all.filter(works_there).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 fn spawn(folder: &Path) -> Child {
@@ -251,10 +256,9 @@ fn spawn(folder: &Path) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log"));
     let log = log.expect("a log");
     let found = program("dovecot", PACKAGES, FOLDERS);
-    // Its processes outlive a master that is killed, and end with one that is asked to end.
-    let mut command = unprivileged(&program("setpriv", "util-linux", FOLDERS), folder);
-    command.args(["--pdeathsig", "TERM"]).arg(found).args(["-F", "-c"]);
-    command.arg(folder.join("dovecot.conf")).stdin(Stdio::null());
+    // The others see when the master is gone, and end.
+    let mut command = unprivileged(&found, folder);
+    command.args(["-F", "-c"]).arg(folder.join("dovecot.conf")).stdin(Stdio::null());
     command.stdout(log.try_clone().expect("a second handle")).stderr(log);
     command.spawn().expect("dovecot runs")
 }

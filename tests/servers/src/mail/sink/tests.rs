@@ -8,13 +8,16 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 
 use super::*;
+use crate::PATIENCE;
 
 /// A plain client that sends what it is told to.
 struct Client(BufReader<TcpStream>);
 
 impl Client {
     fn connect(sink: &Sink) -> Self {
-        Self(BufReader::new(TcpStream::connect(("127.0.0.1", sink.port())).expect("it listens")))
+        let stream = TcpStream::connect(("127.0.0.1", sink.port())).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        Self(BufReader::new(stream))
     }
 
     /// The code and text of a reply's last line; nothing where the connection is closed.

@@ -1,5 +1,7 @@
 //! Each fault, seen from both ends.
 
+use std::time::Instant;
+
 use super::*;
 
 const MESSAGE: &[u8] = b"Subject: s\r\n\r\nbody\r\n.\r\n";
@@ -122,6 +124,12 @@ fn a_sink_that_ends_lets_nobody_wait() {
     sink.fault(Fault::SlowBanner, 1);
     let mut client = Client::connect(&sink);
     sink.await_held();
+    let memory = Arc::downgrade(&sink.memory);
     drop(sink);
     assert_eq!(client.reply(), None);
+    let began = Instant::now();
+    while memory.strong_count() > 0 {
+        assert!(began.elapsed() < PATIENCE, "a connection waits for ever");
+        std::thread::yield_now();
+    }
 }

@@ -1,6 +1,7 @@
 //! What the sink does not take.
 
 use super::*;
+use crate::mail::python;
 
 /// What a relay objects to, and its last reply.
 fn objected(sent: &[&[u8]]) -> (String, String) {
@@ -118,6 +119,38 @@ fn only_what_may_be_pipelined_is_taken_so() {
         without.take_violations(),
         ["more was sent before MAIL was answered", "more was sent before RCPT was answered",]
     );
+}
+
+#[test]
+fn no_sign_in_is_offered_or_taken_before_the_encryption() {
+    let sink = Sink::start(SinkOptions::default());
+    let sent: [&[u8]; 2] = [ENVELOPE[0], b"AUTH PLAIN AGFnZW50AGFnZW50cHc=\r\n"];
+    assert_eq!(codes(&replies(&sink, &sent)), "220 250 504");
+    assert_eq!(sink.take_violations(), ["AUTH PLAIN that was not offered"]);
+    assert_eq!(sink.logins(), []);
+}
+
+#[test]
+fn what_was_said_before_the_encryption_is_forgotten() {
+    let sink = Sink::start(SinkOptions { auth_required: false, ..SinkOptions::default() });
+    let script = r#"
+smtp = smtplib.SMTP("localhost", PORT)
+smtp.starttls(context=CONTEXT)
+print(smtp.docmd("MAIL FROM:<agent@example.test>")[0])
+"#;
+    assert_eq!(python::run(script, sink.port(), &[]), "503");
+    assert_eq!(sink.take_violations(), ["MAIL before EHLO"]);
+}
+
+#[test]
+fn an_injected_reply_comes_in_the_clear() {
+    let options = SinkOptions { security: Security::StartTlsInjected, ..SinkOptions::default() };
+    let sink = Sink::start(options);
+    let mut client = Client::connect(&sink);
+    client.reply();
+    client.send(ENVELOPE[0]);
+    assert_eq!(client.send(b"STARTTLS\r\n").as_deref(), Some("220 2.0.0 go on"));
+    assert_eq!(client.reply().as_deref(), Some("250 AUTH PLAIN LOGIN"));
 }
 
 #[test]
