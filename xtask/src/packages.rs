@@ -106,6 +106,21 @@ pub(crate) const TESTS: &[Package] = &[
         is_present: || Path::new("/usr/share/perl5/Plack/Handler/Starlet.pm").exists(),
     },
     Package {
+        name: "dovecot-imapd",
+        why: "for private instances of it",
+        is_present: || Path::new("/usr/lib/dovecot/imap").exists(),
+    },
+    Package {
+        name: "dovecot-lmtpd",
+        why: "to let mail arrive at those instances",
+        is_present: || Path::new("/usr/lib/dovecot/lmtp").exists(),
+    },
+    Package {
+        name: "dovecot-submissiond",
+        why: "to submit mail to those instances",
+        is_present: || Path::new("/usr/lib/dovecot/submission").exists(),
+    },
+    Package {
         name: "strace",
         why: "to see what a server does as the kernel sees it",
         is_present: || on_path("strace").is_some(),

@@ -376,3 +376,51 @@ fn hit(issue: &Value) -> Hit {
         changed: text(&issue["updated_at"]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a credential, by the header and the permissions GitHub tells.
+    fn said(scopes: Option<&str>, permissions: Value, accept: &[Accept]) -> Option<String> {
+        let url = Uri::from_static("http://127.0.0.1:1");
+        let credential = Credential::Token(Secret::new("t".to_owned()));
+        let patience = (None, Duration::from_secs(1));
+        let github =
+            GitHub::new(&url, credential, &[], patience, accept.to_vec()).expect("a client");
+        let mut headers = http::HeaderMap::new();
+        if let Some(scopes) = scopes {
+            headers.insert("x-oauth-scopes", scopes.parse().expect("a header"));
+        }
+        let answer = Answer {
+            status: http::StatusCode::OK,
+            retry_after: None,
+            headers,
+            body: json!({"permissions": permissions}),
+        };
+        let remark = github.rights("acme/web", &answer)?;
+        assert!(remark.is_too_much);
+        Some(remark.finding.what)
+    }
+
+    #[tokio::test]
+    async fn a_token_that_may_do_more_than_issues_is_too_much() {
+        let plain = json!({"admin": false, "maintain": false, "push": false, "pull": true});
+        assert_eq!(said(None, plain.clone(), &[]), None);
+        assert_eq!(said(Some(""), plain.clone(), &[]), None);
+        let classic = said(Some("repo, workflow"), plain.clone(), &[]).expect("a remark");
+        assert!(classic.contains("scopes repo, workflow"), "{classic}");
+        assert_eq!(said(Some("repo"), plain, &[Accept::Wide]), None);
+        let admin = json!({"admin": true});
+        assert_eq!(said(None, admin.clone(), &[]).as_deref(), Some("the token may admin acme/web"));
+        assert_eq!(said(None, admin, &[Accept::Admin]), None);
+    }
+
+    #[test]
+    fn a_number_leads_nowhere_else() {
+        assert_eq!(number("#12").expect("a number"), 12);
+        for bad in ["", "#", "-1", "1/comments", "1?x", "１２", "99999999999999999999999"] {
+            assert!(number(bad).is_err(), "{bad}");
+        }
+    }
+}
