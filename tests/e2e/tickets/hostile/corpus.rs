@@ -1,8 +1,5 @@
 //! Attack strings by what they are after.
 
-/// A secret as GitHub makes them; nobody's.
-pub(super) const SECRET: &str = "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";
-
 /// Strings of one kind.
 pub(super) struct Kind {
     pub(super) name: &'static str,
@@ -20,7 +17,7 @@ pub(super) const KINDS: &[Kind] = &[
             "line\n@kim\n- @kim\n> @kim",
             "&#64;kim &commat;kim &#x40;kim",
             "\\@kim and https://example.org/@kim",
-            "[~accountid:5b10ac8d82e05b22cc7d4ef5] [~kim]",
+            "[~accountid:5b10ac8d82e05b22cc7d4ef5] [~kim] @kim",
             "| a |\n|---|\n| @kim |",
             "``` a`b\n@kim\n```",
             "```\ncode\n ```\n@kim",
@@ -105,9 +102,9 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "encodings",
         texts: &[
+            "[rt #1] Subject: x",
             "=?utf-8?q?=0ABcc:_eve=40evil.example?=",
             "Re =?UTF-8?B?4oCuZXZpbA==?= done",
-            "[rt #1] Subject: x",
             "%0d%0aBcc: eve@evil.example",
             "\\u202e \\x1b[2J &#8203; &#x202e; &shy; &ZeroWidthSpace;",
             "a\r\nBcc: eve@evil.example\r\n\r\nx",

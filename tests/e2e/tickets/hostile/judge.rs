@@ -1,26 +1,33 @@
 //! What in a text something would still act upon, by rules of its own: none of them is the
 //! product's code.
 
+/// Something active by its name, and whether a text holds it.
+type Rule = (&'static str, fn(&str) -> bool);
+
 /// What is active in a text of many lines, by name; nothing where it is inert.
 pub(super) fn active(text: &str) -> Vec<String> {
-    let plain = spelled(text);
-    let rules: [(&str, fn(&str) -> bool); 7] = [
+    let everywhere: [Rule; 2] = [
         ("hidden character", |text| text.chars().any(is_hidden)),
+        ("command", |text| text.lines().any(is_command)),
+    ];
+    let outside_code: [Rule; 5] = [
         ("mention", has_mention),
         ("closing keyword", closes),
-        ("command", |text| text.lines().any(is_command)),
         ("HTML", has_tag),
         ("image", has_image),
         ("link target", runs),
     ];
-    let broken = rules.iter().filter(|(_, holds)| holds(text) || holds(&plain));
-    broken.map(|(name, _)| format!("{name} in {text:?}")).collect()
+    let read = without_code(text);
+    let plain = spelled(&read);
+    let broken = everywhere.into_iter().filter(|(_, holds)| holds(text) || holds(&plain));
+    let read = outside_code.into_iter().filter(|(_, holds)| holds(&read) || holds(&plain));
+    broken.chain(read).map(|(name, _)| format!("{name} in {text:?}")).collect()
 }
 
 /// What is active at the beginning of a text in a spreadsheet, and anywhere in a mail's header.
 pub(super) fn active_title(title: &str) -> Vec<String> {
     let mut found = active(title);
-    if title.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) {
+    if begins_formula(title, false) {
         found.push(format!("formula in {title:?}"));
     }
     if title.contains("=?") && title.contains("?=") {
@@ -32,12 +39,43 @@ pub(super) fn active_title(title: &str) -> Vec<String> {
     found
 }
 
+/// Whether a spreadsheet would take the text for a formula; a rule or a list of words begins a body.
+pub(super) fn begins_formula(text: &str, is_body: bool) -> bool {
+    let text = text.trim_start();
+    let is_markdown = text.starts_with("---") || text.starts_with("- ");
+    text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !(is_body && is_markdown)
+}
+
 /// Controls, bidirectional controls, zero-width and other characters that nobody sees.
 pub(super) fn is_hidden(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t')
         || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The text outside of fenced code blocks (`CommonMark` 0.31, section 4.5).
+fn without_code(text: &str) -> String {
+    let mut open: Option<&str> = None;
+    let mut kept = String::new();
+    for line in text.lines() {
+        let rest = line.trim_start_matches(' ');
+        let info = rest.trim_start_matches(if rest.starts_with('~') { '~' } else { '`' });
+        let fence = &rest[..rest.len() - info.len()];
+        let is_fence = fence.len() >= 3 && line.len() - rest.len() < 4;
+        match open {
+            Some(first) if is_fence && fence.starts_with(first) && info.trim().is_empty() => {
+                open = None;
+            }
+            Some(_) => {}
+            None if is_fence && !(fence.starts_with('`') && info.contains('`')) => {
+                open = Some(fence);
+                kept.push_str(&format!("{info}\n"));
+            }
+            None => kept.push_str(&format!("{line}\n")),
+        }
+    }
+    kept
 }
 
 /// The text with its character references resolved, but for those behind a backslash.
@@ -65,14 +103,27 @@ fn has_mention(text: &str) -> bool {
     let is_mention = |(at, _): (usize, &str)| {
         begins(&text[at + 1..]) && !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric())
     };
-    text.match_indices('@').any(is_mention) || text.contains("[~")
+    text.match_indices('@').any(is_mention)
 }
 
 /// A keyword right before what it would close, emphasis aside.
 fn closes(text: &str) -> bool {
     let keywords = [
-        "close", "closes", "closed", "closing", "fix", "fixes", "fixed", "fixing", "resolve",
-        "resolves", "resolved", "resolving", "implement", "implements", "implemented",
+        "close",
+        "closes",
+        "closed",
+        "closing",
+        "fix",
+        "fixes",
+        "fixed",
+        "fixing",
+        "resolve",
+        "resolves",
+        "resolved",
+        "resolving",
+        "implement",
+        "implements",
+        "implemented",
         "implementing",
     ];
     let text = text.replace(['*', '`', '_', '[', '<'], "").to_lowercase();
@@ -106,9 +157,9 @@ fn is_command(line: &str) -> bool {
 fn has_tag(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| {
         let rest = &text[at + 1..];
-        let begins = rest.starts_with(|c: char| c.is_ascii_alphabetic() || "/!?%".contains(c));
+        let begins = rest.starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c));
         let is_link = rest.starts_with("https://") && rest.contains('>');
-        begins && !rest.starts_with('%') && !is_link && !is_escaped(&text[..at])
+        begins && !is_link && !is_escaped(&text[..at])
     })
 }
 
@@ -122,9 +173,9 @@ fn runs(text: &str) -> bool {
     let text = text.to_lowercase();
     let targets = text.split("](").skip(1).chain(text.split("]:").skip(1));
     let schemes = ["javascript:", "vbscript:", "data:"];
-    targets.map(|target| target.trim_start_matches([' ', '<', '\n', '\t'])).any(|target| {
-        schemes.iter().any(|scheme| target.starts_with(scheme))
-    })
+    targets
+        .map(|target| target.trim_start_matches([' ', '<', '\n', '\t']))
+        .any(|target| schemes.iter().any(|scheme| target.starts_with(scheme)))
 }
 
 fn is_escaped(before: &str) -> bool {
@@ -152,7 +203,8 @@ mod tests {
 
     #[test]
     fn what_is_inert_is_left_alone() {
-        for text in ["jo@example.org", "@ kim", "fixes (#1)", "\\/close", "\\<b>", "[image: x](u)"] {
+        for text in ["jo@example.org", "@ kim", "fixes (#1)", "\\/close", "\\<b>", "[image: x](u)"]
+        {
             assert_eq!(active(text), Vec::<String>::new());
         }
     }
