@@ -7,6 +7,18 @@ use serde_json::Value;
 const CLOSING: [&str; 9] =
     ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
 
+const ENTITIES: [(&str, char); 9] = [
+    ("&#64;", '@'),
+    ("&#x40;", '@'),
+    ("&#X40;", '@'),
+    ("&commat;", '@'),
+    ("&#35;", '#'),
+    ("&#x23;", '#'),
+    ("&num;", '#'),
+    ("&#33;", '!'),
+    ("&excl;", '!'),
+];
+
 /// What Markdown on GitHub sets off.
 pub(crate) fn of_github(text: &str) -> Vec<String> {
     let text = visible(text);
@@ -102,35 +114,38 @@ fn is_short_reference(word: &str) -> bool {
     number.is_some_and(|number| number.starts_with(|letter: char| letter.is_ascii_digit()))
 }
 
+/// Whether the keyword stands right before what it closes, emphasis and brackets of links aside.
 fn closes(keyword: &str, target: &str) -> bool {
     let keyword: String = keyword.chars().filter(char::is_ascii_alphabetic).collect();
     let named = CLOSING.contains(&keyword.to_lowercase().as_str());
-    let number = target
-        .split_once('#')
-        .is_some_and(|(_, rest)| rest.starts_with(|letter: char| letter.is_ascii_digit()));
-    named && (number || is_short_reference(target) || target.contains("/issues/"))
+    let target = target.trim_start_matches(['*', '_', '~', '[', '<']);
+    let is_path = |letter: char| letter.is_ascii_alphanumeric() || "-_/.".contains(letter);
+    let number = target.split_once('#').is_some_and(|(path, rest)| {
+        path.chars().all(is_path) && rest.starts_with(|letter: char| letter.is_ascii_digit())
+    });
+    let address = target.starts_with("http") && target.contains("/issues/");
+    named && (number || is_short_reference(target) || address)
 }
 
-/// The text outside code, with escapes and the entities of marks resolved.
+/// The text outside code, with escapes and the entities of marks resolved. An escaped ampersand
+/// begins no entity.
 fn visible(text: &str) -> String {
-    let mut text = without_code(text);
-    for (entity, mark) in [
-        ("&#64;", "@"),
-        ("&#x40;", "@"),
-        ("&#X40;", "@"),
-        ("&commat;", "@"),
-        ("&#35;", "#"),
-        ("&#x23;", "#"),
-        ("&num;", "#"),
-        ("&#33;", "!"),
-        ("&excl;", "!"),
-        ("\\@", "@"),
-        ("\\#", "#"),
-        ("\\!", "!"),
-    ] {
-        text = text.replace(entity, mark);
+    let text = without_code(text);
+    let mut seen = String::new();
+    let mut rest = text.as_str();
+    while let Some(letter) = rest.chars().next() {
+        let escaped = rest[letter.len_utf8()..].chars().next();
+        let escaped = escaped.filter(|next| letter == '\\' && next.is_ascii_punctuation());
+        let entity = ENTITIES.iter().find(|(entity, _)| rest.starts_with(entity));
+        let (length, shown) = match (escaped, entity) {
+            (Some(escaped), _) => (2, escaped),
+            (None, Some((entity, mark))) => (entity.len(), *mark),
+            (None, None) => (letter.len_utf8(), letter),
+        };
+        seen.push(shown);
+        rest = &rest[length..];
     }
-    text
+    seen
 }
 
 /// The text without fenced blocks and code spans. A fence or span that never ends is no span; a
@@ -222,6 +237,9 @@ mod tests {
         check("#12 acme/web#3 GH-4 #name", &["reference #12", "reference #3", "reference GH-4"]);
         check("Fixes: #12", &["reference #12", "closing keyword Fixes: #12"]);
         check("fixes #\u{200b}12", &[]);
+        check("fixes (#12) \\&commat;bob", &["reference #12"]);
+        check("\\\\&#64;bob", &["mention @bob"]);
+        check("closes **#12**", &["reference #12", "closing keyword closes **#12**"]);
         check(
             "https://github.com/acme/web/issues/1",
             &["reference https://github.com/acme/web/issues/1"],
