@@ -1,10 +1,12 @@
 //! The same story with every tracker: drafted, shown, approved, arrived once, verified, commented.
 
+use std::process::Command;
+
 use serde_json::json;
 use servers::rt;
 use servers::trackers::{GitHub, GitLab, Jira};
 
-use super::{Far, World, call, drafted, submission};
+use super::{Far, World, call, draft, drafted, submission};
 
 /// What the story's ticket says.
 const BODY: &str = "An order of **three** lines loses a cent.\n\n```python\n@cached\ndef total(): ...\n```\n\n- first\n- second";
@@ -118,4 +120,45 @@ fn on_jira() {
 #[test]
 fn on_request_tracker() {
     story(Far::Rt(rt::shared()), false);
+}
+
+#[test]
+fn a_project_has_one_reporter_for_all() {
+    let far = rt::shared();
+    let world = World::new(Far::Rt(far), "reporter = \"ops@example.com\"\n");
+    let mut session = world.start();
+    let name = draft(&mut session, "Whose report is this", "x");
+    let filed = world.submit(&mut session, &name);
+    assert!(filed.starts_with("filed: "), "{filed}");
+    assert!(world.arrived("Whose report")[0].body.contains("Filed for ops@example.com by suite"));
+    let all = far.tickets();
+    let ticket = all.iter().find(|one| one["subject"] == "Whose report is this").expect("it");
+    assert_eq!(ticket["requestors"], json!(["ops@example.com"]), "{ticket}");
+}
+
+#[test]
+fn a_github_app_asks_for_a_token_of_its_repositories_alone() {
+    let world = World::github();
+    let key = world.folder.path("app.pem");
+    let mut command = Command::new("openssl");
+    let made = command.args(["genrsa", "-out"]).arg(&key).arg("2048").output();
+    assert!(made.expect("openssl").status.success());
+    let config = std::fs::read_to_string(world.folder.config()).expect("servers.toml");
+    let app = "app = { id = 12, installation = 34, key = { file = \"app.pem\" } }";
+    let config = config.replace("token = { file = \"token\" }", app);
+    // A project that nobody may file in is none that the token reaches.
+    let (before, after) = config.split_once("[servers.tickets.projects.secret]").expect("it");
+    let (_, after) = after.split_once("[servers.tickets.projects.web]").expect("it");
+    let config = format!("{before}[servers.tickets.projects.web]{after}");
+    world.folder.write("servers.toml", &config);
+    let mut session = world.start();
+    let name = draft(&mut session, "By an App", "x");
+    let filed = world.submit(&mut session, &name);
+    assert!(filed.starts_with("filed: web#"), "{filed}");
+    assert_eq!(world.arrived("By an App").len(), 1);
+    let asked = world.fake().seen_on("POST /app/installations/{installation_id}/access_tokens");
+    assert!(!asked.is_empty(), "{:?}", world.fake().seen());
+    for one in asked {
+        assert_eq!(one.body, json!({"repositories": ["web"]}));
+    }
 }
