@@ -117,6 +117,12 @@ pub(crate) fn trackers(
             let why = "Request Tracker has no labels; take `labels` from its projects, and declare a field";
             return Err(fault(StartError::new(why)));
         }
+        let mut labels = settings.projects.values().filter(is_its).flat_map(|one| &one.labels);
+        if let Some(label) = labels.find(|label| one.kind == Kind::GitLab && label.contains(',')) {
+            let why =
+                format!("GitLab would take the label `{label}` for two; name one without a comma");
+            return Err(fault(StartError::new(why)));
+        }
         let at: Vec<String> = settings
             .projects
             .iter()

@@ -398,3 +398,23 @@ fn request_tracker_cuts_no_title() {
     let (done, said) = attack.say("ticket_draft", &args);
     assert!(!done && said.starts_with("invalid: title: "), "{said}");
 }
+
+#[test]
+fn what_holds_a_secret_is_not_submitted() {
+    let secret = "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";
+    let mut attack = Attack::new(Far::Local);
+    for (title, body) in [("a", secret), (secret, "b"), ("a", &format!("x\n\n> {secret}."))] {
+        let (done, said) =
+            attack.say("ticket_draft", &ticket(&json!({"title": title, "body": body})));
+        let said = if done {
+            let name = drafted(&said);
+            attack.say("ticket_submit", &submission(&name)).1
+        } else {
+            said
+        };
+        assert!(said.starts_with("invalid: ") && said.contains("secret"), "{said}");
+    }
+    assert!(attack.world.arrived(secret).is_empty());
+    let records = attack.world.folder.records("tickets");
+    assert!(!json!(records).to_string().contains(secret));
+}

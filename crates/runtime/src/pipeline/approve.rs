@@ -116,7 +116,8 @@ impl Call {
         }
     }
 
-    /// The preview as it is stored: redacted, its hidden characters visible.
+    /// The preview as it is stored, its hidden characters visible. What holds a secret is refused:
+    /// redacted, a person would say yes to something else than what is done.
     async fn preview(&self, entry: &Arc<Entry>, prepared: &Prepared) -> Result<Preview, Failure> {
         let ctx = self.context(entry, Instant::now() + entry.contract.timeout);
         let shown = AssertUnwindSafe(prepared.work.preview(&ctx)).catch_unwind();
@@ -127,6 +128,10 @@ impl Call {
         };
         let preview = shown.unwrap_or_else(|| self.plain_preview(entry, prepared));
         let redactor = &self.pipeline.inner.redactor;
+        let values = preview.fields.iter().map(|(_, value)| value);
+        if values.chain([&preview.title]).any(|text| redactor.text(text).is_some()) {
+            return Err(unseen().into());
+        }
         let clean = |text: &str| clean(text, redactor);
         let fields = preview.fields.iter().map(|(label, value)| (clean(label), clean(value)));
         Ok(Preview { title: clean(&preview.title), fields: fields.collect(), bound: preview.bound })
@@ -450,6 +455,12 @@ fn void_now(stored: &Stored, why: &str) -> ToolError {
 fn unchecked(why: String) -> ToolError {
     let message = "whether the approvers still count cannot be checked now; nothing was done.";
     ToolError::unavailable(message, why).retry_after(Duration::from_secs(30))
+}
+
+/// What is redacted cannot be looked at before a yes.
+fn unseen() -> ToolError {
+    let message = "what would be done holds a secret, which nobody can be shown; nothing was done. Take it out, and call again.";
+    ToolError::invalid(message)
 }
 
 fn overtaken() -> ToolError {
