@@ -238,7 +238,7 @@ impl Local {
         };
         let most = i64::try_from(wanted.most).unwrap_or(i64::MAX);
         let found = sqlx::query(
-            "SELECT tickets.* FROM words JOIN tickets ON tickets.id = words.rowid
+            "SELECT tickets.* FROM words CROSS JOIN tickets ON tickets.id = words.rowid
              WHERE words MATCH ? AND project = ? AND state LIKE ?
              ORDER BY bm25(words, 3.0, 1.0), number DESC LIMIT ?",
         );
