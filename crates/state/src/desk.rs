@@ -148,34 +148,44 @@ impl Desk {
             created: now(),
             changed: now(),
         };
-        let begun = self.pool().await?.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(self.fault())?;
-        sqlx::query(
-            "DELETE FROM drafts WHERE owner = ?1 AND id NOT IN (SELECT draft FROM journal)
-             AND (changed < ?2 OR id NOT IN (SELECT id FROM drafts WHERE owner = ?1
-                  AND id NOT IN (SELECT draft FROM journal) ORDER BY changed DESC, id LIMIT ?3))",
+        // One statement, which asks as well whether there is something to drop.
+        let oldest = draft.created.saturating_sub(keep);
+        let is_more: bool = sqlx::query_scalar(
+            "INSERT INTO drafts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             RETURNING (SELECT count(*) > ?10 OR min(changed) < ?11 FROM drafts WHERE owner = ?3)",
         )
+        .bind(&draft.id)
+        .bind(draft.revision)
         .bind(owner)
-        .bind(draft.created.saturating_sub(keep))
-        .bind(MOST - 1)
-        .execute(&mut *transaction)
+        .bind(target)
+        .bind(kind)
+        .bind(&draft.marker)
+        .bind(content.to_string())
+        .bind(draft.created)
+        .bind(draft.changed)
+        .bind(MOST)
+        .bind(oldest)
+        .fetch_one(self.pool().await?)
         .await
         .map_err(self.fault())?;
-        sqlx::query("INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-            .bind(&draft.id)
-            .bind(draft.revision)
-            .bind(owner)
-            .bind(target)
-            .bind(kind)
-            .bind(&draft.marker)
-            .bind(content.to_string())
-            .bind(draft.created)
-            .bind(draft.changed)
-            .execute(&mut *transaction)
-            .await
-            .map_err(self.fault())?;
-        transaction.commit().await.map_err(self.fault())?;
+        if is_more {
+            self.drop_old(&draft, oldest).await?;
+        }
         Ok(draft)
+    }
+
+    /// Drops drafts of the owner that were not sent: the old ones, and those beyond the last.
+    async fn drop_old(&self, newest: &Draft, oldest: i64) -> Result<(), StateError> {
+        let dropped = sqlx::query(
+            "DELETE FROM drafts WHERE owner = ?1 AND id <> ?4 AND id NOT IN (SELECT draft FROM journal)
+             AND (changed < ?2 OR id NOT IN (SELECT id FROM drafts WHERE owner = ?1 AND id <> ?4
+                  AND id NOT IN (SELECT draft FROM journal) ORDER BY changed DESC, id LIMIT ?3))",
+        )
+        .bind(&newest.owner)
+        .bind(oldest)
+        .bind(MOST - 1)
+        .bind(&newest.id);
+        dropped.execute(self.pool().await?).await.map(drop).map_err(self.fault())
     }
 
     /// Writes the next revision of a draft.
