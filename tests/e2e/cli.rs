@@ -80,7 +80,7 @@ fn wrong_usage_says_what_to_write() {
     let folder = Folder::docs();
     for (args, hint) in [
         (&["call", "docs_search", "parental"][..], "KEY=VALUE"),
-        (&["call", "mail_send"][..], "docs_"),
+        (&["call", "calendar_send"][..], "docs_"),
         (&["call", "docs_serch", "query=x"][..], "did you mean `docs_search`?"),
         (&["call", "docs_search", "limit=many", "query=x"][..], "expected an integer"),
     ] {

@@ -11,12 +11,22 @@ fn golden(server: &str) -> Vec<Value> {
     golden["tools"].as_array().expect("tools").clone()
 }
 
-const SERVERS: [&str; 4] = ["docs", "sql", "repo", "tickets"];
+const SERVERS: [&str; 6] = ["docs", "sql", "repo", "tickets", "mail", "testrun"];
 
 /// A project whose tickets may have a label and follow a template.
 const PROJECT: &str = "[servers.tickets.projects.web]\nlabels = [\"bug\"]\n\
      [servers.tickets.projects.web.templates.bug]\ntitle = \"Bug: {summary}\"\n\
      body = \"{summary}\"\nvalues = { summary = {} }\n";
+
+/// An account that has a form, files and an address book.
+const ACCOUNT: &str = "[servers.mail.accounts.work]\nfrom = \"agent@example.test\"\nsend = true\n\
+     recipients = [\"*@example.test\"]\nattachments = [\"handbook\"]\ncontacts = \"people.csv\"\n\
+     [servers.mail.accounts.work.templates.report]\nsubject = \"Report: {month}\"\n\
+     body = \"{month}\"\nvalues = { month = {} }\n";
+
+/// A suite with something to choose.
+const SUITE: &str = "[servers.testrun.suites.web]\nfolder = \"shop\"\nargv = [\"true\", [\"{only}\"]]\n\
+     inputs = { only = { values = [\"one\", \"two\"] } }\n";
 
 /// A server on a small world where everybody may call all of its tools.
 fn world(server: &str) -> (Folder, Session) {
@@ -24,8 +34,14 @@ fn world(server: &str) -> (Folder, Session) {
         "docs" => Folder::docs(),
         "sql" => Folder::sql(),
         "tickets" => Folder::tickets(PROJECT),
+        "mail" => Folder::mail(ACCOUNT),
+        "testrun" => Folder::testrun(SUITE),
         _ => Folder::repo(""),
     };
+    if server == "testrun" {
+        folder.repositories();
+    }
+    folder.write("people.csv", "Ada,ada@example.test\n");
     let session = Session::start(&suite(), server, &folder.config());
     (folder, session)
 }
@@ -62,7 +78,8 @@ fn unbounded(path: &str, schema: &Value, found: &mut Vec<String>) {
             unbounded(&format!("{path}[]"), &schema["items"], found);
         }
         // Which names and values there may be is declared in servers.toml, and checked by the tool.
-        Some("object") if path == "ticket_draft.fields" => {}
+        Some("object")
+            if ["ticket_draft.fields", "mail_draft.fields", "test_run.inputs"].contains(&path) => {}
         Some("object") => {
             if schema["additionalProperties"] != json!(false) {
                 found.push(format!("{path}: additionalProperties"));
@@ -144,7 +161,14 @@ fn check_examples(session: &mut Session, name: &str) {
 #[test]
 fn definitions_keep_their_token_budget() {
     let tokenizer = bpe_openai::o200k_base();
-    for (server, budget) in [("docs", 500), ("sql", 900), ("repo", 1100), ("tickets", 700)] {
+    for (server, budget) in [
+        ("docs", 500),
+        ("sql", 900),
+        ("repo", 1100),
+        ("tickets", 700),
+        ("mail", 700),
+        ("testrun", 900),
+    ] {
         let tools = json!({ "tools": golden(server) }).to_string();
         let tokens = tokenizer.count(&tools);
         assert!(tokens <= budget, "{server}: {tokens} tokens");

@@ -37,7 +37,8 @@ fn the_demo_shows_answers_a_refusal_and_records() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(!text.contains("@example"), "addresses of mail are masked: {text}");
+    let answers = text.split("\n4. ").next().expect("the part of the database");
+    assert!(!answers.contains("@example"), "addresses of mail are masked: {text}");
     assert!(!text.contains('\u{1b}'), "no colours where there is no terminal");
 }
 
@@ -91,4 +92,45 @@ fn the_demo_files_a_ticket_once_with_its_approval_shown() {
     }
     assert!(!text.contains("│ filed: shop#2"), "one ticket: {text}");
     assert!(!text.contains("suite_"), "the key of the person is not shown: {text}");
+}
+
+/// In this order: a stranger is refused, a draft, a wait, what the person sees, the yes, one mail.
+#[test]
+fn the_demo_writes_a_mail_to_the_outbox_with_its_approval_shown() {
+    let text = demo();
+    let mut rest = text.as_str();
+    for part in [
+        "→ mail_draft {",
+        "denied: `someone@elsewhere.example` is not among the recipients",
+        "→ mail_draft {",
+        "→ mail_send {",
+        "approval_needed: ",
+        "suite approvals approve ",
+        "needs     one",
+        "Send a mail from The shop <shop@shop.example>",
+        "to: Orders <orders@mill.example>",
+        "bcc (hidden from the others): books@shop.example",
+        "envelope: shop@shop.example to orders@mill.example books@shop.example",
+        "subject: Chai mix, 200 g",
+        "Please send us **40** bags.",
+        "SHA-256 of envelope and bytes: ",
+        "approved ",
+        "→ mail_send {",
+        "│ sent: <",
+        "→ mail_send {",
+        "not done again]",
+        "→ mail_verify {",
+        "in the sent mail: same bytes, SHA-256 ",
+        "The outbox has one mail",
+        "To: Orders <orders@mill.example>",
+        "Subject: Chai mix, 200 g",
+        "mail_send      account:shop        done",
+        "claude mcp add suite-mail",
+    ] {
+        let Some((_, after)) = rest.split_once(part) else { panic!("{part} is missing: {text}") };
+        rest = after;
+    }
+    let outbox = text.split("The outbox has one mail").nth(1).expect("it is shown");
+    let header = outbox.split("8. ").next().expect("the part of the outbox");
+    assert!(!header.contains("books@shop.example"), "who is hidden stays hidden: {header}");
 }

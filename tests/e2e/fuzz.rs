@@ -25,3 +25,13 @@ fn the_validator_and_the_pipeline_keep_their_promises() {
 fn what_makes_text_safe_keeps_its_promises() {
     check(Target::Text, 20_000);
 }
+
+#[test]
+fn what_reads_mail_keeps_its_promises() {
+    check(Target::Message, 10_000);
+}
+
+#[test]
+fn what_reads_reports_never_calls_a_failed_run_passed() {
+    check(Target::Report, 5_000);
+}

@@ -1,6 +1,8 @@
 //! Clients that we did not write, as child processes: the Python and TypeScript SDKs, the
 //! Inspector, and the conformance suite. `cargo xtask test` installs them.
 
+mod runners;
+
 use std::path::PathBuf;
 use std::process::Command;
 

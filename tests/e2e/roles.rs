@@ -15,12 +15,14 @@ use suite::assemble::{Ready, Source, check, ready};
 use tests::fixture::Fixture;
 use tests::harness::{Folder, Silent};
 
-const LAUNCHERS: [Launcher; 5] = [
+const LAUNCHERS: [Launcher; 7] = [
     Launcher::of::<Fixture>(),
     suite::SERVERS[0],
     suite::SERVERS[1],
     suite::SERVERS[2],
     suite::SERVERS[3],
+    suite::SERVERS[4],
+    suite::SERVERS[5],
 ];
 
 /// One server in this process, on the very same assembly as the product's, so that callers can be
@@ -49,7 +51,7 @@ impl Served {
         let launcher = LAUNCHERS.iter().find(|launcher| launcher.name == server).expect("a server");
         let checked = check(&source, &LAUNCHERS, Some(server));
         let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
-        let ready = runtime.block_on(ready(checked, launcher, Vec::new(), String::new()));
+        let ready = runtime.block_on(ready(checked, launcher, None, Vec::new(), String::new()));
         Self { runtime, ready: ready.unwrap_or_else(|error| panic!("{error}")) }
     }
 

@@ -12,7 +12,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use servers::rt::RequestTracker;
 use servers::trackers::{GitHub, GitLab, Jira, Tracker};
-use tests::harness::{Decided, Folder, Session, approval, suite, text};
+use tests::harness::acting::{call, drafted, submission};
+use tests::harness::{Decided, Folder, Session, approval, suite};
 
 /// The far server.
 enum Far {
@@ -223,25 +224,8 @@ fn of_rt(ticket: &Value) -> Arrived {
     }
 }
 
-/// Calls, and returns what the model reads.
-fn call(session: &mut Session, tool: &str, args: &Value) -> String {
-    let answer = session.call(tool, args.clone());
-    let said = text(&answer);
-    if said.is_empty() { answer.to_string() } else { said.to_owned() }
-}
-
-fn submission(draft: &str) -> Value {
-    json!({"draft": draft, "reason": "because the test says so"})
-}
-
 /// Drafts a ticket, and returns the draft's name.
 fn draft(session: &mut Session, title: &str, body: &str) -> String {
     let args = json!({"title": title, "body": body, "reason": "because the test says so"});
     drafted(&call(session, "ticket_draft", &args))
-}
-
-/// The name of a draft in an answer.
-fn drafted(answer: &str) -> String {
-    let rest = answer.strip_prefix("draft ").unwrap_or_else(|| panic!("no draft: {answer}"));
-    rest.lines().next().unwrap_or_default().to_owned()
 }

@@ -11,6 +11,7 @@ mod audit;
 mod governance;
 mod http;
 mod log;
+mod mail;
 pub mod measures;
 mod numbers;
 mod process;
@@ -18,6 +19,7 @@ mod redaction;
 mod repo;
 pub mod report;
 mod sql;
+pub mod testrun;
 mod tickets;
 
 pub use measures::{NAMES, run};

@@ -4,12 +4,15 @@
 //! repeated by its seed alone. The inputs are mutated by structure (JSON values, lines, hidden
 //! characters), not by bytes only.
 //!
-//! Where to start reading: [`run`], then [`line`], [`arguments`] and [`text`].
+//! Where to start reading: [`run`], then [`line`], [`arguments`], [`text`],
+//! [`message`] and [`report`].
 
 pub mod arguments;
 mod json;
 pub mod line;
+pub mod message;
 pub(crate) mod random;
+pub mod report;
 pub mod text;
 
 use std::fmt;
@@ -27,11 +30,16 @@ pub enum Target {
     Arguments,
     /// What makes text safe to show.
     Text,
+    /// What reads mail that strangers wrote.
+    Message,
+    /// What reads the reports of test runs.
+    Report,
 }
 
 impl Target {
     /// All targets.
-    pub const ALL: [Target; 3] = [Target::Line, Target::Arguments, Target::Text];
+    pub const ALL: [Target; 5] =
+        [Target::Line, Target::Arguments, Target::Text, Target::Message, Target::Report];
 }
 
 impl fmt::Display for Target {
@@ -40,6 +48,8 @@ impl fmt::Display for Target {
             Target::Line => "line",
             Target::Arguments => "arguments",
             Target::Text => "text",
+            Target::Message => "message",
+            Target::Report => "report",
         })
     }
 }
@@ -107,6 +117,8 @@ pub fn run(target: Target, bound: Bound, seed: u64) -> Result<Report, Finding> {
         Target::Line => Box::new(line::attempt),
         Target::Arguments => arguments::attempt(),
         Target::Text => Box::new(text::attempt),
+        Target::Message => Box::new(message::attempt),
+        Target::Report => Box::new(report::attempt),
     };
     let began = Instant::now();
     let mut report = Report { iterations: 0, accepted: 0 };

@@ -1,5 +1,6 @@
 //! Starting real processes and speaking to them, over pipes and over HTTP.
 
+pub mod acting;
 mod git;
 pub mod http;
 pub mod idp;
@@ -148,6 +149,28 @@ impl Folder {
              [roles.agent]\ntools = [\"ticket_*\"]\ntargets = {{ project = [\"web\"] }}\n\
              [roles.lead]\napproves = [\"ticket_*\"]\n\
              [servers.tickets]\npurpose = \"File tickets.\"\nowner = \"tests\"\n{extra}"
+        ))
+    }
+
+    /// A folder where everybody may write mail from the account `work`, and none from `secret`; bob
+    /// and cy may approve. `extra` are further keys and tables of the server.
+    pub fn mail(extra: &str) -> Self {
+        Self::new(&format!(
+            "[people]\n\"*\" = [\"agent\"]\nbob = [\"lead\"]\ncy = [\"lead\"]\n\
+             [roles.agent]\ntools = [\"mail_*\"]\ntargets = {{ account = [\"work\"] }}\n\
+             [roles.lead]\napproves = [\"mail_*\"]\n\
+             [servers.mail]\npurpose = \"Write mail.\"\nowner = \"tests\"\n{extra}"
+        ))
+    }
+
+    /// A folder where everybody may run the suite `web`, and nobody `secret`. `extra` are further
+    /// keys and tables of the server.
+    pub fn testrun(extra: &str) -> Self {
+        Self::new(&format!(
+            "[people]\n\"*\" = [\"agent\"]\nbob = [\"lead\"]\n\
+             [roles.agent]\ntools = [\"test_*\"]\ntargets = {{ suite = [\"web\"] }}\n\
+             [roles.lead]\napproves = [\"test_*\"]\n\
+             [servers.testrun]\npurpose = \"Run tests.\"\nowner = \"tests\"\n{extra}"
         ))
     }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{read, run as run_command, succeeds};
+use crate::command::{cargo, on_path, read, run as run_command, succeeds};
 use crate::packages;
 use crate::terminal::{heading, note, spoken};
 use crate::workspace::{root, target_directory};
@@ -30,6 +30,9 @@ for running them by hand, as tests/judges/README.md says.
 
 /// The files that say what is installed; a change in one of them installs anew.
 const PINS: &[&str] = &["requirements.txt", "package.json", "package-lock.json"];
+
+/// The pinned version of cargo-nextest.
+const NEXTEST: &str = "0.9.143";
 
 /// Written last: an installation without it was interrupted.
 const COMPLETE: &str = "complete";
@@ -64,7 +67,33 @@ pub(crate) fn ensure(root: &Path, target: &Path) -> Result<PathBuf> {
              `cargo xtask test --quick` does without",
         )?;
     }
+    ensure_nextest(&folder)?;
     Ok(folder)
+}
+
+/// Makes sure that there is a `bin/cargo-nextest`, which `suite testrun` is tested with: the one on
+/// PATH, or one compiled here.
+fn ensure_nextest(folder: &Path) -> Result<()> {
+    let program = folder.join("bin/cargo-nextest");
+    if succeeds(Command::new(&program).args(["nextest", "--version"])) {
+        return Ok(());
+    }
+    remove(&program)?;
+    if let Some(found) = on_path("cargo-nextest") {
+        return Ok(std::os::unix::fs::symlink(found, &program)?);
+    }
+    heading("Installing cargo-nextest, which `suite testrun` is tested with");
+    note("some minutes, once; none where it is on PATH");
+    // Unoptimised: it compiles in half the time, and runs a crate of three tests.
+    let arguments = ["install", "--quiet", "--locked", "--debug", "--version", NEXTEST];
+    run_command(
+        cargo()
+            .args(arguments)
+            .arg("--root")
+            .arg(folder)
+            .arg("cargo-nextest")
+            .stdout(std::io::stderr()),
+    )
 }
 
 /// Whether what is installed is what the pins name, and still runs where it stands.

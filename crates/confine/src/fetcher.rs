@@ -50,6 +50,7 @@ impl Fetcher {
                 // Nothing may return, nor unwind, into what the parent does next.
                 let _ = catch_unwind(AssertUnwindSafe(|| {
                     kernel::let_go_of_standard_streams(&null);
+                    kernel::let_go_of_descriptors(&theirs);
                     kernel::ignore_signals();
                     forget();
                     let _ = confine(plan);

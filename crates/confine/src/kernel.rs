@@ -70,6 +70,23 @@ pub(crate) fn fork() -> std::io::Result<Forked> {
     }
 }
 
+/// Closes every descriptor but the standard streams and `kept`.
+#[cfg(target_os = "linux")]
+pub(crate) fn let_go_of_descriptors(kept: &impl std::os::fd::AsRawFd) {
+    let kept = kept.as_raw_fd().unsigned_abs();
+    for (first, last) in [(3, kept.saturating_sub(1)), (kept + 1, u32::MAX)] {
+        if first <= last {
+            // SAFETY: the caller is the child of a fork that never returns to the frames which own
+            // what is closed here, and they are not dropped: it ends by `end_at_once`.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+    }
+}
+
+/// Other systems have no such call; what is open there is marked to be closed by `exec`.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn let_go_of_descriptors(_: &impl std::os::fd::AsRawFd) {}
+
 /// Ends this process without running what was registered to run at its end: that is the parent's.
 pub(crate) fn end_at_once() -> ! {
     // SAFETY: `_exit` takes a number and does not return.

@@ -4,13 +4,15 @@
 //! and debuggers, new privileges, all files but those of the [`Plan`], all TCP ports but those of
 //! the plan, signals to other processes, other programs, and the system calls no server needs.
 //! [`take_environment`] takes away the environment. [`Fetcher`] is a second process that reads
-//! the few files that cannot be named to the kernel, because editors replace them.
+//! the few files that cannot be named to the kernel, because editors replace them; [`split_off`]
+//! makes one for a server that needs more, such as starting programs.
 //!
 //! What it deliberately does not do: it reads no configuration and knows no server. It decides
 //! nothing about a layer that the kernel lacks: [`Held`] says so, and the caller refuses or warns.
 //!
 //! Where to start reading: [`confine`], then `files` (Landlock) and `calls` (seccomp).
 
+mod beside;
 mod environment;
 mod fetcher;
 mod held;
@@ -26,6 +28,7 @@ mod process;
 
 use std::path::PathBuf;
 
+pub use beside::split_off;
 pub use environment::{KEPT, take as take_environment};
 pub use fetcher::Fetcher;
 pub use held::{Held, Layer, Status};

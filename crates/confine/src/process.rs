@@ -10,6 +10,12 @@ pub(crate) fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
+/// Leaves no core dump, and lets nobody of the same user look in.
+pub(crate) fn keep_private() {
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = prctl::set_dumpable(false);
+}
+
 /// Takes away core dumps, debuggers and new privileges.
 pub(crate) fn harden() -> Held {
     let mut held = Held::nothing("not tried");

@@ -11,6 +11,7 @@
 
 pub mod ctx;
 pub mod error;
+pub mod form;
 pub mod output;
 pub mod principal;
 pub mod record;
@@ -22,12 +23,15 @@ pub mod tool;
 
 pub use ctx::{Channel, Ctx, Cursors, Question};
 pub use error::{Kind, ToolError};
-pub use output::{Blocks, Empty, Media, Output, Part, Record, Rendered, Table, Text, Untrusted};
+pub use output::{
+    Blocks, Empty, Media, Ongoing, Output, Part, Record, Rendered, Table, Task, TaskState, Text,
+    Untrusted,
+};
 pub use principal::{Client, Identity, Location, Principal, Proof, Target};
 pub use secret::{Secret, SecretRef};
 pub use server::{
-    Finding, Needs, Place, Prompt, PromptArgument, Registry, Resource, ResourceCall, Server,
-    StartError, Template, Weight,
+    Beside, Finding, Needs, Place, Prompt, PromptArgument, Registry, Resource, ResourceCall,
+    Server, StartError, TaskCalls, Template, Weight,
 };
 pub use tool::{
     Approval, Configured, Contract, Effect, Limit, Preview, Reason, Size, Tool, Window,

@@ -70,6 +70,35 @@ pub struct Rendered {
     pub structured: Option<Value>,
     /// What to do to see the rest, should the guard cut the result.
     pub more: Option<&'static str>,
+    /// Work that goes on after the call was answered, or did.
+    pub task: Option<Task>,
+}
+
+/// Work that goes on after its call was answered. A client that knows tasks is given one, and asks how
+/// far it is; to all others the answer names what to call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its name, which [`Server::task`](crate::Server::task) knows again.
+    pub id: String,
+    /// How it stands.
+    pub state: TaskState,
+    /// How far it is, in our own words.
+    pub note: String,
+    /// When it was asked for, in milliseconds since 1970.
+    pub created: i64,
+    /// When that was last known to be so, in milliseconds since 1970.
+    pub changed: i64,
+}
+
+/// How work stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// It goes on.
+    Working,
+    /// It is over: the answer says how.
+    Done,
+    /// Somebody ended it.
+    Cancelled,
 }
 
 /// A type of result.
@@ -104,7 +133,22 @@ pub struct Text {
 
 impl Output for Text {
     fn render(self) -> Rendered {
-        Rendered { parts: self.parts, structured: None, more: self.more }
+        Rendered { parts: self.parts, more: self.more, ..Rendered::default() }
+    }
+}
+
+/// A text about work that may go on.
+#[derive(Clone, Debug)]
+pub struct Ongoing {
+    /// What is said of it now.
+    pub text: Text,
+    /// The work.
+    pub task: Task,
+}
+
+impl Output for Ongoing {
+    fn render(self) -> Rendered {
+        Rendered { task: Some(self.task), ..self.text.render() }
     }
 }
 
@@ -144,8 +188,8 @@ impl Output for Table {
         };
         Rendered {
             parts: vec![body, Part::Text(self.trailer)],
-            structured: None,
             more: Some("ask for fewer rows or columns, or go on with the cursor"),
+            ..Rendered::default()
         }
     }
 }
@@ -180,7 +224,8 @@ impl<T: Serialize + JsonSchema + Send> Output for Record<T> {
 
     fn render(self) -> Rendered {
         let value = serde_json::to_value(&self.0).unwrap_or(Value::Null);
-        Rendered { parts: vec![Part::Text(value.to_string())], structured: Some(value), more: None }
+        let parts = vec![Part::Text(value.to_string())];
+        Rendered { parts, structured: Some(value), ..Rendered::default() }
     }
 }
 

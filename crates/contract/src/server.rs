@@ -1,8 +1,9 @@
 //! A server: one process, one narrow purpose, a handful of tools.
 
 use std::future::Future;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -37,6 +38,8 @@ pub trait Server: Sized + Send + Sync + 'static {
     const INSTRUCTIONS: &'static str;
     /// Whether tools send log messages to the host (deprecated since revision 2026-07-28).
     const LOGS: bool = false;
+    /// Whether tools answer with work that goes on ([`Ongoing`](crate::Ongoing)).
+    const TASKS: bool = false;
     /// Whether clients may subscribe to resources.
     const SUBSCRIBES: bool = false;
     /// The server's own keys in `[servers.<name>]`: `deny_unknown_fields` is implied.
@@ -54,6 +57,15 @@ pub trait Server: Sized + Send + Sync + 'static {
     fn needs(settings: &Self::Settings, place: &Place) -> Needs {
         let _ = (settings, place);
         Needs::default()
+    }
+
+    /// The work of a second process, for a server that needs rights which its own process gives up,
+    /// such as starting programs. It is split off before this process is confined, holds one end
+    /// of a stream whose other end [`Place::beside`] gives to [`Server::open`], holds no secret
+    /// but what the work takes along, and must end when that stream does.
+    fn beside(settings: &Self::Settings, place: &Place) -> Option<Beside> {
+        let _ = (settings, place);
+        None
     }
 
     /// Lists the tools, typed ones and configured ones, in a stable order.
@@ -74,6 +86,13 @@ pub trait Server: Sized + Send + Sync + 'static {
     /// limits and records are the tool's. `None`: no such resource.
     fn resource(&self, uri: &str) -> Option<ResourceCall> {
         let _ = uri;
+        None
+    }
+
+    /// The calls behind a task: asking how far it is *is* calling a tool, and so is ending it, so
+    /// policy, limits and records are the tools'. `None`: no such task.
+    fn task(&self, id: &str) -> Option<TaskCalls> {
+        let _ = id;
         None
     }
 
@@ -114,6 +133,9 @@ pub trait Server: Sized + Send + Sync + 'static {
         Vec::new()
     }
 }
+
+/// What a second process does with its end of the stream; see [`Server::beside`].
+pub type Beside = Box<dyn FnOnce(UnixStream)>;
 
 /// Something an operator should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +225,15 @@ pub struct ResourceCall {
     pub mime: &'static str,
 }
 
+/// The calls behind a task: each a tool with its arguments.
+#[derive(Clone, Debug)]
+pub struct TaskCalls {
+    /// Tells how far it is, at once.
+    pub get: (&'static str, Map<String, Value>),
+    /// Ends it.
+    pub cancel: (&'static str, Map<String, Value>),
+}
+
 /// A prompt a person can choose in their host.
 #[derive(Clone, Debug)]
 pub struct Prompt {
@@ -231,15 +262,31 @@ pub type SecretReader = dyn Fn(&SecretRef) -> Result<Secret, StartError> + Send 
 pub struct Place {
     base: PathBuf,
     state: PathBuf,
-    reader: Box<SecretReader>,
+    reader: Arc<SecretReader>,
     held: Mutex<Vec<Secret>>,
+    beside: Mutex<Option<UnixStream>>,
     rehearsal: bool,
+    /// The folder that is stood in for.
+    real: Option<PathBuf>,
 }
 
 impl Place {
     /// A place. `base` is the folder of servers.toml, `state` this server's own folder.
     pub fn new(base: PathBuf, state: PathBuf, reader: Box<SecretReader>) -> Self {
-        Self { base, state, reader, held: Mutex::new(Vec::new()), rehearsal: false }
+        let (held, beside) = (Mutex::default(), Mutex::default());
+        let reader = reader.into();
+        Self { base, state, reader, held, beside, rehearsal: false, real: None }
+    }
+
+    /// A place with the way to the second process of its server.
+    #[must_use]
+    pub fn with_beside(self, stream: Option<UnixStream>) -> Self {
+        Self { beside: Mutex::new(stream), ..self }
+    }
+
+    /// The way to the second process, once; `None` where there is none, as in a rehearsal.
+    pub fn beside(&self) -> Option<UnixStream> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A place for a server that is opened to be checked and described, and never called.
@@ -252,6 +299,18 @@ impl Place {
     /// Whether the server is opened to be described only: no work goes on in the background.
     pub fn is_rehearsal(&self) -> bool {
         self.rehearsal
+    }
+
+    /// A place that stands in for another: nothing is kept in that one.
+    #[must_use]
+    pub fn instead_of(mut self, real: PathBuf) -> Self {
+        self.real = Some(real);
+        self
+    }
+
+    /// The folder in which the server keeps things when it is served, to check settings against it.
+    pub fn real(&self) -> &Path {
+        self.real.as_ref().unwrap_or(&self.state)
     }
 
     /// The absolute form of a path in the settings.
@@ -267,12 +326,22 @@ impl Place {
     /// Reads a secret and remembers it, so that it can be redacted wherever it might appear.
     pub fn secret(&self, reference: &SecretRef) -> Result<Secret, StartError> {
         let secret = (self.reader)(reference)?;
-        self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(secret.clone());
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(secret.clone());
         Ok(secret)
+    }
+
+    /// Reads a secret once more, later: one that somebody renews. A file must be the same one, not
+    /// another of its name.
+    pub fn again(
+        &self,
+        reference: &SecretRef,
+    ) -> impl Fn() -> Result<Secret, StartError> + Send + Sync + 'static {
+        let (reader, reference) = (Arc::clone(&self.reader), reference.clone());
+        move || reader(&reference)
     }
 
     /// Every secret the process holds.
     pub fn held(&self) -> Vec<Secret> {
-        self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

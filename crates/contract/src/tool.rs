@@ -237,6 +237,13 @@ pub trait Tool: Send + Sync + 'static {
     /// object knows which a call means that names none.
     fn target(server: &Self::Server, args: &Self::Args) -> Target;
 
+    /// What the records of the call say beside its arguments, such as the digest of what the
+    /// arguments only name. An error takes its place in the record of the outcome.
+    fn about(server: &Self::Server, args: &Self::Args) -> Option<String> {
+        let _ = (server, args);
+        None
+    }
+
     /// What a person is shown who is asked to approve the call: everything that would leave, as
     /// it would leave, made from the arguments and never from the model's prose. `None` shows
     /// the arguments themselves. Made again before the approved call runs: a preview that came

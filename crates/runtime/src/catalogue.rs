@@ -11,7 +11,8 @@ use contract::ctx::BoxFuture;
 use contract::schema::{self, Validator};
 use contract::{
     Configured, Contract, Ctx, Finding, Output, Part, Preview, Principal, Prompt, Registry,
-    Rendered, Resource, ResourceCall, Server, StartError, Target, Template, Tool, ToolError,
+    Rendered, Resource, ResourceCall, Server, StartError, Target, TaskCalls, Template, Tool,
+    ToolError,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,6 +23,7 @@ pub use self::entry::{CatalogueError, Entry, Kept, Overrides};
 /// asked to approve it, and run once.
 pub(crate) struct Prepared {
     pub(crate) target: Target,
+    pub(crate) about: Option<String>,
     pub(crate) work: Box<dyn Work>,
 }
 
@@ -49,8 +51,9 @@ impl<T: Tool> Erased for Typed<T> {
         let args: T::Args = serde_json::from_value(Value::Object(args))
             .map_err(|error| ToolError::invalid(error.to_string()))?;
         let target = T::target(&self.server, &args);
+        let about = T::about(&self.server, &args);
         let work = TypedWork::<T> { server: Arc::clone(&self.server), args };
-        Ok(Prepared { target, work: Box::new(work) })
+        Ok(Prepared { target, about, work: Box::new(work) })
     }
 }
 
@@ -78,7 +81,8 @@ impl<T: Configured> Erased for Declared<T> {
     fn prepare(&self, args: Map<String, Value>) -> Result<Prepared, ToolError> {
         let target = self.tool.target(&args);
         let (server, tool) = (Arc::clone(&self.server), Arc::clone(&self.tool));
-        Ok(Prepared { target, work: Box::new(DeclaredWork { server, tool, args }) })
+        let work = Box::new(DeclaredWork { server, tool, args });
+        Ok(Prepared { target, about: None, work })
     }
 }
 
@@ -107,7 +111,8 @@ impl<S: Server> Erased for Prompted<S> {
     fn prepare(&self, args: Map<String, Value>) -> Result<Prepared, ToolError> {
         let (server, name) = (Arc::clone(&self.server), self.name);
         let work = PromptedWork { server, name, args };
-        Ok(Prepared { target: Target::one("prompt", name), work: Box::new(work) })
+        let target = Target::one("prompt", name);
+        Ok(Prepared { target, about: None, work: Box::new(work) })
     }
 }
 
@@ -134,6 +139,7 @@ impl<S: Server> Work for PromptedWork<S> {
 trait Offers: Send + Sync {
     fn resources<'a>(&'a self, caller: &'a Principal) -> BoxFuture<'a, Vec<Resource>>;
     fn resource(&self, uri: &str) -> Option<ResourceCall>;
+    fn task(&self, id: &str) -> Option<TaskCalls>;
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target>;
     fn vet(&self) -> BoxFuture<'_, Result<(), StartError>>;
     fn findings(&self) -> BoxFuture<'_, Vec<Finding>>;
@@ -148,6 +154,10 @@ impl<S: Server> Offers for Offered<S> {
 
     fn resource(&self, uri: &str) -> Option<ResourceCall> {
         self.0.resource(uri)
+    }
+
+    fn task(&self, id: &str) -> Option<TaskCalls> {
+        self.0.task(id)
     }
 
     fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target> {
@@ -173,6 +183,8 @@ pub struct Catalogue {
     pub instructions: &'static str,
     /// Whether its tools send log messages to the host.
     pub(crate) logs: bool,
+    /// Whether its tools answer with tasks.
+    pub(crate) tasks: bool,
     /// Whether clients may subscribe to its resources.
     pub(crate) subscribes: bool,
     /// Its prompts.
@@ -305,6 +317,7 @@ impl Catalogue {
             title: S::TITLE,
             instructions: S::INSTRUCTIONS,
             logs: S::LOGS,
+            tasks: S::TASKS,
             subscribes: S::SUBSCRIBES,
             prompts,
             templates: server.templates(),
@@ -388,6 +401,11 @@ impl Catalogue {
     /// The call that reads a resource.
     pub fn resource(&self, uri: &str) -> Option<ResourceCall> {
         self.offers.resource(uri)
+    }
+
+    /// The calls behind a task.
+    pub(crate) fn task(&self, id: &str) -> Option<TaskCalls> {
+        self.offers.task(id)
     }
 
     pub(crate) fn complete(&self, owner: &str, argument: &str, prefix: &str) -> Vec<Target> {

@@ -3,7 +3,7 @@
 
 use contract::output::Body;
 use contract::text::{fence, visible};
-use contract::{Kind, Media, Part, Rendered, Size, ToolError};
+use contract::{Kind, Media, Part, Rendered, Size, Task, ToolError};
 use serde_json::Value;
 
 use crate::redact::Redactor;
@@ -26,6 +26,8 @@ pub struct Shown {
     pub blocks: Vec<Block>,
     /// The structured form of a record.
     pub structured: Option<Value>,
+    /// Work that goes on, or did.
+    pub task: Option<Task>,
 }
 
 impl Shown {
@@ -48,7 +50,11 @@ pub fn result(mut rendered: Rendered, size: Size, redactor: &Redactor) -> Result
         if text.len() > size.bytes() {
             return Err(too_large(size));
         }
-        return Ok(Shown { blocks: vec![Block::Text(text)], structured: Some(structured) });
+        return Ok(Shown {
+            blocks: vec![Block::Text(text)],
+            structured: Some(structured),
+            task: None,
+        });
     }
     // A secret may begin in one part and end in the next.
     let texts = rendered.parts.iter_mut().filter_map(|part| match part {
@@ -76,7 +82,8 @@ pub fn result(mut rendered: Rendered, size: Size, redactor: &Redactor) -> Result
             format!("[cut at {} of {} bytes; to see the rest: {more}]", size.bytes(), room.total);
         push(&mut blocks, &note);
     }
-    Ok(Shown { blocks, structured: None })
+    let task = rendered.task.map(|task| Task { note: message(&task.note, redactor), ..task });
+    Ok(Shown { blocks, structured: None, task })
 }
 
 /// Guards an error: both of its messages.
@@ -214,7 +221,7 @@ mod tests {
 
     fn check(parts: Vec<Part>, expected: &str) {
         let redactor = Redactor::new(&[Secret::new("hunter2".into())]);
-        let rendered = Rendered { parts, structured: None, more: Some("use `cursor`") };
+        let rendered = Rendered { parts, more: Some("use `cursor`"), ..Rendered::default() };
         let shown = result(rendered, Size::tokens(40), &redactor).expect("shown");
         assert_eq!(shown.text(), expected);
     }
@@ -287,7 +294,7 @@ mod tests {
         let token =
             format!("{}ghp_{}", "x".repeat(79) + "\n", "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx");
         let redactor = Redactor::default();
-        let rendered = Rendered { parts: vec![Part::Text(token)], structured: None, more: None };
+        let rendered = Rendered { parts: vec![Part::Text(token)], ..Rendered::default() };
         let shown = result(rendered, Size::tokens(36), &redactor).expect("shown").text();
         assert!(!shown.contains("ghp_"), "{shown}");
     }

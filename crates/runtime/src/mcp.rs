@@ -2,40 +2,38 @@
 //! words and the pipeline's, and decides nothing.
 
 mod channel;
+mod claims;
 mod completion;
 mod convert;
 mod lists;
+mod tasks;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use contract::text::hex;
 use contract::{Channel, Client, Identity, Principal, ToolError};
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorData, GetPromptRequestParams,
-    GetPromptResponse, Implementation, InputRequiredResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+    CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
+    InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData as McpError, ServerHandler};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use self::channel::{Conversation, Rounds, severity};
-use crate::pipeline::{Answer, Caller, Failure, Pipeline, Request, Said};
+use self::claims::{claimed, said, unusable_key};
+use crate::pipeline::{Answer, Caller, Failure, Pipeline, Request};
 use crate::seal::Bond;
 
 /// The revisions we serve, on every transport.
 pub const REVISIONS: [ProtocolVersion; 3] =
     [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
-
-/// The field of `_meta` that names the effect a call is for.
-const IDEMPOTENCY_KEY: &str = "suite/idempotency-key";
 
 /// How long a client may keep lists, in milliseconds. They change with the process or the policy.
 const FRESH_MS: u64 = 300_000;
@@ -164,14 +162,6 @@ impl Adapter {
     }
 }
 
-/// An idempotency key that cannot be kept: who sends one relies on it.
-fn unusable_key(context: &RequestContext<RoleServer>) -> Option<ToolError> {
-    let key = context.meta.get(IDEMPOTENCY_KEY)?;
-    let is_text = key.as_str().is_some_and(|key| (1..=200).contains(&key.chars().count()));
-    let message = format!("`_meta` field `{IDEMPOTENCY_KEY}` is a text of 1 to 200 characters.");
-    (!is_text).then(|| ToolError::invalid(message))
-}
-
 /// What a waiting call is bound to.
 fn bond(principal: &Principal, request: &Request) -> Bond {
     let none = Map::new();
@@ -180,42 +170,6 @@ fn bond(principal: &Principal, request: &Request) -> Bond {
         Request::Prompt { name, args } => Bond::new("prompts/get", principal, name, args),
         Request::Resource { uri } => Bond::new("resources/read", principal, uri, &none),
     }
-}
-
-/// The fields of `_meta` that speak about a call, each of at most 2,000 characters.
-fn said(context: &RequestContext<RoleServer>) -> Said {
-    let field = |name: &str| {
-        let text = context.meta.get(name)?.as_str()?;
-        Some(text.chars().take(2_000).collect::<String>())
-    };
-    Said {
-        trace: field("traceparent"),
-        trace_state: field("tracestate"),
-        request: Some(context.id.to_string().chars().take(100).collect()),
-        session: session(context),
-        user_request: field("suite/user-request"),
-        idempotency_key: field(IDEMPOTENCY_KEY),
-    }
-}
-
-/// What tells the session from others without being good for joining it.
-fn session(context: &RequestContext<RoleServer>) -> Option<String> {
-    let parts = context.extensions.get::<http::request::Parts>()?;
-    let id = parts.headers.get("mcp-session-id")?;
-    Some(hex(&Sha256::digest(id.as_bytes())[..8]))
-}
-
-/// The name and version that the client gives itself, each of at most 100 characters: with the
-/// request, or when it opened its session.
-fn claimed(context: &RequestContext<RoleServer>) -> (String, String) {
-    let text = |text: &str| text.chars().take(100).collect::<String>();
-    if let Some(claimed) = context.meta.get("io.modelcontextprotocol/clientInfo") {
-        let field = |name: &str| claimed[name].as_str().map(text).unwrap_or_default();
-        return (field("name"), field("version"));
-    }
-    let opened = context.peer.peer_info();
-    let opened = opened.as_ref().map(|info| &info.client_info);
-    opened.map(|info| (text(&info.name), text(&info.version))).unwrap_or_default()
 }
 
 /// What a client carries back to a call that waits.
@@ -246,6 +200,7 @@ impl ServerHandler for Adapter {
             capabilities.completions = Some(Default::default());
         }
         convert::enable_logging(&mut capabilities, catalogue.logs);
+        convert::enable_tasks(&mut capabilities, catalogue.tasks);
         let name = format!("suite-{}", catalogue.server);
         let server =
             Implementation::new(name, env!("CARGO_PKG_VERSION")).with_title(catalogue.title);
@@ -300,9 +255,10 @@ impl ServerHandler for Adapter {
             name: params.name.into_owned(),
             args: params.arguments.unwrap_or_default(),
         };
-        match self.run(request, carried, &Arc::new(context)).await {
+        let context = Arc::new(context);
+        match self.run(request, carried, &context).await {
             Err(waiting) => Ok(waiting?.into()),
-            Ok(Ok(answer)) => Ok(convert::call_result(answer.shown).into()),
+            Ok(Ok(answer)) => Ok(tasks::answered(answer.shown, &context)),
             Ok(Err(Failure::Unknown(error))) => Err(unknown(&error)),
             Ok(Err(Failure::Error(error))) => {
                 Ok(CallToolResult::error(vec![rmcp::model::ContentBlock::text(error.text())])
@@ -310,6 +266,22 @@ impl ServerHandler for Adapter {
             }
             Ok(Err(Failure::Abandoned)) => Err(abandoned()),
         }
+    }
+
+    async fn get_task(
+        &self,
+        params: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, McpError> {
+        self.task(&params.task_id, context).await
+    }
+
+    async fn cancel_task(
+        &self,
+        params: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), McpError> {
+        self.end_task(&params.task_id, context).await
     }
 
     async fn list_resources(

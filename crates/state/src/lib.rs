@@ -28,7 +28,7 @@ pub use desk::{Desk, Draft};
 pub use key::key;
 pub use log::{Copies, Destination, Line, Log};
 pub use read::tail;
-pub use store::{Claim, Store};
+pub use store::{Claim, Store, connected, now};
 pub use tally::Tally;
 
 /// State that cannot be kept. Without a record there is no call.

@@ -194,17 +194,17 @@ impl Store {
     }
 }
 
-/// A database with this schema, made where there is none.
-pub(crate) async fn connected(
-    path: &Path,
-    schema: &'static str,
-) -> Result<SqlitePool, sqlx::Error> {
+/// A database with this schema in the file, made where there is none: one SQLite file that only its
+/// owner may read. Several processes may open it at the same time; the schema may be there already.
+pub async fn connected(path: &Path, schema: &'static str) -> Result<SqlitePool, sqlx::Error> {
     private_file(path).map_err(sqlx::Error::Io)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(PATIENCE)
+        // A confined process has no folder for temporary files, which a large statement wants.
+        .pragma("temp_store", "MEMORY")
         .foreign_keys(true);
     let began = Instant::now();
     loop {
@@ -223,7 +223,10 @@ async fn connect(
     options: SqliteConnectOptions,
     schema: &'static str,
 ) -> Result<SqlitePool, sqlx::Error> {
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    // One connection for good. Nothing need be closed in time, and the pool's own task, which would
+    // look for it, can spin for ever (sqlx 0.9).
+    let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    let pool = pool.connect_with(options).await?;
     sqlx::raw_sql(schema).execute(&pool).await?;
     Ok(pool)
 }
@@ -242,7 +245,7 @@ fn private_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Milliseconds since 1970.
-pub(crate) fn now() -> i64 {
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

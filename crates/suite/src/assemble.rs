@@ -2,6 +2,7 @@
 //! and every mistake of a step reported at once.
 
 use std::fmt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,7 +176,8 @@ pub struct Opened {
 pub async fn rehearse(config: &Config, launcher: &Launcher) -> Result<Opened, Faults> {
     let scratch = tempfile::tempdir()
         .map_err(|error| Faults::one(Fault::file(&std::env::temp_dir(), &error.to_string())))?;
-    open(config, launcher, place(config, scratch.path()).rehearsal()).await
+    let real = folder(config, launcher.name)?;
+    open(config, launcher, place(config, scratch.path()).rehearsal().instead_of(real)).await
 }
 
 /// Opens a server in its own folder, to look at what it reaches: it is never called.
@@ -183,8 +185,9 @@ pub(crate) async fn inspect(
     config: &Config,
     launcher: &Launcher,
     folder: &Path,
+    beside: Option<UnixStream>,
 ) -> Result<Opened, Faults> {
-    open(config, launcher, place(config, folder).rehearsal()).await
+    open(config, launcher, place(config, folder).rehearsal().with_beside(beside)).await
 }
 
 /// The place of a server whose own folder this is.
@@ -207,13 +210,37 @@ async fn open(config: &Config, launcher: &Launcher, place: Place) -> Result<Open
 fn explain(config: &Config, at: &str, error: OpenError) -> Faults {
     let mut faults = Faults::default();
     match error {
-        OpenError::Start(error) => faults.push(config.fault(at, None, error.to_string())),
+        OpenError::Start(error) => {
+            let (at, message) = placed(config, at, &error.to_string());
+            faults.push(config.fault(&at, None, message));
+        }
         OpenError::Catalogue(errors) => faults.extend(errors.into_iter().map(|error| {
             let place = format!("{at}/{}", error.key.replace('.', "/"));
             config.fault(&place, None, error.message)
         })),
     }
     faults
+}
+
+/// Where a message belongs that begins with a key, such as `servers.mail.accounts.work: …`: the
+/// innermost table of the file on the way there, and the message without what that says.
+fn placed(config: &Config, at: &str, message: &str) -> (String, String) {
+    let keyed = message.split_once(": ").filter(|(key, _)| {
+        let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        key.starts_with("servers.") && key.bytes().all(is_key)
+    });
+    let Some((key, rest)) = keyed else { return (at.to_owned(), message.to_owned()) };
+    let mut pointer = format!("/{}", key.replace('.', "/"));
+    let mut left: Vec<&str> = Vec::new();
+    while config.raw(&pointer).is_none() {
+        let Some((outer, _)) = pointer.rsplit_once('/') else { break };
+        left.insert(0, &key[outer.len()..]);
+        pointer.truncate(outer.len());
+    }
+    match left.first() {
+        Some(inner) => (pointer, format!("{}: {rest}", inner.trim_start_matches('.'))),
+        None => (pointer, rest.to_owned()),
+    }
 }
 
 /// A server ready to be called.
@@ -291,6 +318,7 @@ fn still_valid(config: &Config) -> Result<Box<runtime::pipeline::StillValid>, Fa
 pub async fn ready(
     checked: Checked,
     launcher: &Launcher,
+    beside: Option<UnixStream>,
     copies: Vec<Box<dyn Destination>>,
     started: String,
 ) -> Result<Ready, AssembleError> {
@@ -301,7 +329,7 @@ pub async fn ready(
     let log = Log::open_copied(&folder.join("records"), copies)?;
     let key = state::key(&folder)?;
     let Opened { catalogue, common, collector, redactor } =
-        open(&config, launcher, place(&config, &folder)).await?;
+        open(&config, launcher, place(&config, &folder).with_beside(beside)).await?;
     logging::redact(&redactor);
     let pipeline = Pipeline::new(Parts {
         catalogue,

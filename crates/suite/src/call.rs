@@ -55,7 +55,8 @@ pub(crate) fn run(
     let started = confined.started("one call");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
-        let ready = ready(confined.checked, launcher, confined.copies, started).await?;
+        let ready =
+            ready(confined.checked, launcher, confined.beside, confined.copies, started).await?;
         let code = call(&ready, confined.user, args).await;
         ready.pipeline.stop().await?;
         code

@@ -2,6 +2,7 @@
 //! everything else is given up, while the process has one thread.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub(crate) struct Confined {
     pub(crate) user: Identity,
     /// The address that is served, if any, and how. No other can be bound any more.
     pub(crate) network: Option<Network>,
+    /// The way to the server's second process, if it has one.
+    pub(crate) beside: Option<UnixStream>,
     /// Where checkpoints of its log are copied to.
     pub(crate) copies: Vec<Box<dyn Destination>>,
     /// What it may still do.
@@ -73,6 +76,7 @@ pub(crate) fn enter(
     let checked = assemble::check(source, launchers, Some(launcher.name))?;
     let folder = assemble::folder(&checked.config, launcher.name)?;
     state::private_folder(&folder).map_err(assemble::AssembleError::from)?;
+    let beside = beside(&checked.config, launcher, &folder)?;
     // Split off before anything is open that the other process must not hold.
     let fetcher = match purpose {
         Purpose::Call => None,
@@ -93,15 +97,36 @@ pub(crate) fn enter(
     runtime::telemetry::process::open();
     let held = confine::confine(&plan).context("this process cannot be confined")?;
     demand(&checked.config, &held)?;
-    Ok(Confined { checked, source, user, network, copies, plan, held })
+    Ok(Confined { checked, source, user, network, beside, copies, plan, held })
+}
+
+/// A server's own settings, and a place that is thrown away.
+fn given(config: &Config, launcher: &Launcher, folder: &Path) -> (Value, Place) {
+    let table = config.raw(&format!("/servers/{}", launcher.name)).unwrap_or(&Value::Null);
+    let (_, own) = settings::split(table);
+    (own, Place::new(config.base(), folder.to_owned(), config::reader(config.base())))
+}
+
+/// Splits off the second process of a server that has one. It takes along what its work holds and
+/// no secret.
+fn beside(
+    config: &Config,
+    launcher: &Launcher,
+    folder: &Path,
+) -> anyhow::Result<Option<UnixStream>> {
+    let (own, place) = given(config, launcher, folder);
+    let Some(work) = (launcher.beside)(own, &place) else { return Ok(None) };
+    let started = confine::split_off(|stream| {
+        config::forget_all_but(&[]);
+        work(stream);
+    });
+    started.map(Some).context("the second process of this server did not start")
 }
 
 /// What one server's process needs.
 fn plan(config: &Config, launcher: &Launcher, folder: &Path) -> Plan {
     let base = config.base();
-    let table = config.raw(&format!("/servers/{}", launcher.name)).unwrap_or(&Value::Null);
-    let (_, own) = settings::split(table);
-    let place = Place::new(base.clone(), folder.to_owned(), config::reader(base.clone()));
+    let (own, place) = given(config, launcher, folder);
     // Settings that cannot be read are told of when the server is opened.
     let needs = (launcher.needs)(own, &place).unwrap_or_default();
     let mut read: Vec<PathBuf> = references(config, launcher.name)

@@ -2,6 +2,8 @@
 //! host would, as child processes on pipes, and speaks the protocol to them.
 
 mod host;
+mod mail;
+mod person;
 mod ticket;
 
 use std::path::Path;
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::terminal::{BAD, DIM, GOOD, NAME, TITLE, columns};
 use host::Host;
+use person::Person;
 
 /// The documentation that ships with suite, and a page that nobody but payroll may read.
 const PAGES: &[(&str, &str)] = &[
@@ -24,6 +27,7 @@ const PAGES: &[(&str, &str)] = &[
     ("docs/servers/docs.md", include_str!("../../../docs/servers/docs.md")),
     ("docs/servers/sql.md", include_str!("../../../docs/servers/sql.md")),
     ("docs/servers/tickets.md", include_str!("../../../docs/servers/tickets.md")),
+    ("docs/servers/mail.md", include_str!("../../../docs/servers/mail.md")),
     ("payroll/2026.md", "# Salaries\n\nConfidential.\n"),
 ];
 
@@ -31,7 +35,7 @@ const PAGES: &[(&str, &str)] = &[
 const SHOP: &[u8] = include_bytes!("../../../samples/sales.db");
 
 const SERVERS: &str = r#"[people]                     # deny by default
-"*" = ["reader", "analyst", "reporter"]
+"*" = ["reader", "analyst", "reporter", "writer"]
 ann = ["lead"]
 [roles.reader]
 tools   = ["docs_*"]
@@ -42,9 +46,12 @@ targets = { database = ["sales"] }
 [roles.reporter]
 tools   = ["ticket_*"]
 targets = { project = ["shop"] }
+[roles.writer]
+tools   = ["mail_*"]
+targets = { account = ["shop"] }
 [roles.lead]
-approves = ["ticket_*"]
-targets  = { project = ["shop"] }
+approves = ["ticket_*", "mail_send"]
+targets  = { project = ["shop"], account = ["shop"] }
 [servers.docs]
 purpose = "Answer questions about suite from its own documentation."
 owner   = "you"
@@ -66,30 +73,41 @@ owner   = "you"
 [servers.tickets.projects.shop]
 title  = "A small shop."
 labels = ["stock"]
+[servers.mail]
+purpose = "Write to the mills that the shop buys from."
+owner   = "you"
+[servers.mail.accounts.shop]
+from       = "The shop <shop@shop.example>"
+recipients = ["*@mill.example", "books@shop.example"]
+send       = true
 "#;
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
     lay_out(folder.path())?;
     anstream::println!(
-        "{TITLE}suite demo{TITLE:#}  Three MCP servers, an agent's questions, a ticket that a person approves, and the records of it all.\n\
+        "{TITLE}suite demo{TITLE:#}  Four MCP servers, an agent's questions, a ticket and a mail that a person approves, and the records of it all.\n\
          {DIM}No key, no network; everything happens in {} and is gone afterwards.{DIM:#}",
         folder.path().display()
     );
     heading(1, "A host starts the servers, as its children, on two pipes each");
     let (mut docs, mut sql) = (start(folder.path(), "docs")?, start(folder.path(), "sql")?);
     let mut tickets = start(folder.path(), "tickets")?;
+    let mut mail = start(folder.path(), "mail")?;
     read(&mut docs)?;
     query(&mut sql)?;
     let wanted = ticket::draft(&mut tickets)?;
-    ticket::approve(&mut tickets, folder.path(), &wanted)?;
+    let person = Person::new(folder.path())?;
+    ticket::approve(&mut tickets, &person, &wanted)?;
     ticket::file(&mut tickets, &wanted)?;
-    heading(7, "What is not allowed does not happen");
+    mail::send(&mut mail, &person, folder.path())?;
+    heading(8, "What is not allowed does not happen");
     refuse_reading(&mut docs)?;
     refuse_writing(&mut sql, &folder.path().join("sales.db"))?;
     docs.stop()?;
     sql.stop()?;
     tickets.stop()?;
+    mail.stop()?;
     records(folder.path())?;
     wire()?;
     Ok(ExitCode::SUCCESS)
@@ -203,12 +221,13 @@ fn refuse_writing(host: &mut Host, database: &Path) -> anyhow::Result<()> {
 }
 
 fn records(folder: &Path) -> anyhow::Result<()> {
-    heading(8, "Every call left a record, refused ones too");
+    heading(9, "Every call left a record, refused ones too");
     let mut rows = vec![
         ["time", "who", "tool", "target", "outcome", "µs", "because"].map(str::to_owned).to_vec(),
     ];
     let of = |server: &str| state::tail(&folder.join(format!("state/{server}/records")), 50);
-    for record in of("docs")?.into_iter().chain(of("sql")?).chain(of("tickets")?) {
+    let all = [of("docs")?, of("sql")?, of("tickets")?, of("mail")?];
+    for record in all.into_iter().flatten() {
         if record["event"] != "call" {
             continue;
         }
@@ -237,15 +256,16 @@ fn records(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn wire() -> anyhow::Result<()> {
-    heading(9, "Wire it into your host");
+    heading(10, "Wire it into your host");
     let suite = std::env::current_exe()?;
     let config = std::env::current_dir()?.join("servers.toml");
     let entry = |server: &str| json!({"command": suite, "args": [server, "--config", config]});
-    let entries = json!({"mcpServers": {"suite-docs": entry("docs"), "suite-sql": entry("sql"), "suite-tickets": entry("tickets")}});
+    let entries = json!({"mcpServers": {"suite-docs": entry("docs"), "suite-sql": entry("sql"), "suite-tickets": entry("tickets"), "suite-mail": entry("mail")}});
     anstream::println!(
         "   Claude Code   {NAME}claude mcp add suite-docs -- {suite} docs --config {config}{NAME:#}\n   \
          \x20             {NAME}claude mcp add suite-sql -- {suite} sql --config {config}{NAME:#}\n   \
          \x20             {NAME}claude mcp add suite-tickets -- {suite} tickets --config {config}{NAME:#}\n   \
+         \x20             {NAME}claude mcp add suite-mail -- {suite} mail --config {config}{NAME:#}\n   \
          Others        {NAME}{entries}{NAME:#}\n   \
          {DIM}docs/hosts.md has VS Code, Codex, Gemini and more; `suite check` explains who may call what.{DIM:#}",
         suite = suite.display(),

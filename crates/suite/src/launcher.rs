@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::ctx::BoxFuture;
-use contract::{Needs, Place, Server, StartError};
+use contract::{Beside, Needs, Place, Server, StartError};
 use runtime::{Catalogue, CatalogueError, Overrides};
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub struct Launcher {
     pub schema: fn() -> Value,
     /// What its process must reach once it is confined; `None` where its settings are wrong.
     pub needs: fn(Value, &Place) -> Option<Needs>,
+    /// The work of its second process, if it has one; `None` where its settings are wrong.
+    pub beside: fn(Value, &Place) -> Option<Beside>,
     /// Opens it.
     pub open: Open,
 }
@@ -49,6 +51,7 @@ impl Launcher {
             title: S::TITLE,
             schema: contract::schema::of::<S::Settings>,
             needs: needs::<S>,
+            beside: beside::<S>,
             open: open::<S>,
         }
     }
@@ -57,6 +60,11 @@ impl Launcher {
 fn needs<S: Server>(settings: Value, place: &Place) -> Option<Needs> {
     let settings: S::Settings = serde_json::from_value(settings).ok()?;
     Some(S::needs(&settings, place))
+}
+
+fn beside<S: Server>(settings: Value, place: &Place) -> Option<Beside> {
+    let settings: S::Settings = serde_json::from_value(settings).ok()?;
+    S::beside(&settings, place)
 }
 
 fn open<'a, S: Server>(

@@ -43,4 +43,6 @@ pub const SERVERS: &[Launcher] = &[
     Launcher::of::<sql::Sql>(),
     Launcher::of::<repo::Repo>(),
     Launcher::of::<tickets::Tickets>(),
+    Launcher::of::<mail::Mail>(),
+    Launcher::of::<testrun::Testrun>(),
 ];

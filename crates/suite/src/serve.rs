@@ -49,7 +49,8 @@ pub(crate) fn run(
         .context("the async runtime did not start")?;
     let code = runtime.block_on(async {
         let hangup = reload::on_hangup().context("signals cannot be caught")?;
-        let ready = ready(confined.checked, launcher, confined.copies, started).await?;
+        let ready =
+            ready(confined.checked, launcher, confined.beside, confined.copies, started).await?;
         let stop = Stop::on_signals().context("signals cannot be caught")?;
         ready.pipeline.tend();
         tokio::spawn(reload.watch(ready.pipeline.clone(), hangup));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::form::filled;
 use contract::{Kind, Preview, ToolError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use state::Draft;
 
 use crate::inert::{self, Dialect, Notes};
-use crate::project::{Project, filled};
+use crate::project::Project;
 use crate::settings::TemplateSettings;
 use crate::tracker::Outgoing;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contract::{StartError, ToolError};
+use contract::{StartError, ToolError, form};
 use serde_json::{Map, Value, json};
 
 use crate::settings::{FieldSettings, ProjectSettings, Shape, TemplateSettings};
@@ -225,50 +225,14 @@ impl Shape {
     }
 }
 
-/// The names in `{…}` of a text.
-pub(crate) fn places(text: &str) -> impl Iterator<Item = &str> {
-    let parts = text.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
-    let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    parts.map(|(name, _)| name).filter(move |name| is_name(name))
-}
-
 /// Every place has a value, and every label may be had.
 fn check_template(settings: &ProjectSettings, template: &TemplateSettings) -> Result<(), String> {
-    for place in places(&template.title).chain(places(&template.body)) {
-        if !template.values.contains_key(place) {
-            return Err(format!("{{{place}}} is not among its `values`"));
-        }
-    }
-    for name in template.values.keys() {
-        if settings.fields.contains_key(name) {
-            return Err(format!("the value `{name}` has the name of a field"));
-        }
-        if !places(&template.title).chain(places(&template.body)).any(|place| place == name) {
-            return Err(format!("the value `{name}` has no place {{{name}}}"));
-        }
+    form::check(&[&template.title, &template.body], template.values.keys())?;
+    if let Some(name) = template.values.keys().find(|name| settings.fields.contains_key(*name)) {
+        return Err(format!("the value `{name}` has the name of a field"));
     }
     match template.labels.iter().find(|label| !settings.labels.contains(label)) {
         Some(label) => Err(format!("the label `{label}` is not among the project's `labels`")),
         None => Ok(()),
     }
-}
-
-/// A text with its values in their places. What a value says is never taken for a place.
-pub(crate) fn filled(text: &str, values: &BTreeMap<String, String>) -> String {
-    let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        let known = after.split_once('}').and_then(|(name, tail)| Some((values.get(name)?, tail)));
-        if let Some((value, tail)) = known {
-            filled.push_str(value);
-            rest = tail;
-        } else {
-            filled.push('{');
-            rest = after;
-        }
-    }
-    filled.push_str(rest);
-    filled
 }

@@ -11,8 +11,10 @@ use tests::harness::{Folder, repository};
 use super::{Served, least};
 
 /// Calls beside those with the least arguments: other targets.
-fn more(tool: &str) -> Vec<Value> {
+fn more(entry: &Entry) -> Vec<Value> {
+    let tool = entry.contract.name;
     match tool {
+        tool if is_of_suites(entry) => vec![of_suite(tool, "secret")],
         "test_verify" => vec![json!({"file": "commits"})],
         "docs_search" => ["handbook", "secret"]
             .map(|name| json!({"query": "parental", "collection": name}))
@@ -24,6 +26,7 @@ fn more(tool: &str) -> Vec<Value> {
         }
         tool if tool.starts_with("repo_") => vec![of_repository(tool, "secret")],
         tool if tool.starts_with("ticket_") => vec![of_project(tool, "secret")],
+        tool if tool.starts_with("mail_") => vec![of_account(tool, "secret")],
         _ => Vec::new(),
     }
 }
@@ -31,6 +34,7 @@ fn more(tool: &str) -> Vec<Value> {
 /// Arguments that are as few as they may be.
 fn fewest(entry: &Entry) -> Value {
     match entry.contract.name {
+        tool if is_of_suites(entry) => of_suite(tool, "shop"),
         // Its schema asks for either of two, in a form that nothing simple reads.
         "json_schema_2020_12_tool" => json!({"phone": "1", "email": "ann@example.com"}),
         // Statements are parsed, and there are two databases.
@@ -38,6 +42,7 @@ fn fewest(entry: &Entry) -> Value {
         | "sql_result") => of_database(tool, "sales"),
         tool if tool.starts_with("repo_") => of_repository(tool, "shop"),
         tool if tool.starts_with("ticket_") => of_project(tool, "shop"),
+        tool if tool.starts_with("mail_") => of_account(tool, "shop"),
         _ => least(&entry.input),
     }
 }
@@ -69,6 +74,51 @@ fn of_project(tool: &str, project: &str) -> Value {
         }
         "ticket_drafts" | "ticket_verify" => json!({"draft": draft}),
         _ => json!({"draft": draft, "reason": reason}),
+    }
+}
+
+/// Arguments of a tool of mail, for one of its accounts.
+fn of_account(tool: &str, account: &str) -> Value {
+    let (draft, reason) = (format!("{account}-00000000.1"), "x".repeat(10));
+    match tool {
+        "mail_draft" => json!({
+            "account": account, "to": ["boss@example.test"], "subject": "x", "body": "x",
+            "reason": reason
+        }),
+        "mail_contacts" => json!({"account": account, "text": "ada"}),
+        "mail_drafts" => json!({}),
+        "mail_preview" | "mail_verify" => json!({"draft": draft}),
+        _ => json!({"draft": draft, "reason": reason}),
+    }
+}
+
+/// Whether it is a tool of `suite testrun`: the fixture has a `test_verify`, too.
+fn is_of_suites(entry: &Entry) -> bool {
+    let input = json!(entry.input);
+    let has = |name: &str| input["properties"].get(name).is_some();
+    let tools = [
+        "test_suites",
+        "test_run",
+        "test_result",
+        "test_failure",
+        "test_log",
+        "test_rerun_failed",
+        "test_history",
+    ];
+    tools.contains(&entry.contract.name) || (entry.contract.name == "test_verify" && has("rev"))
+}
+
+/// Arguments of a tool of test suites, for one of them.
+fn of_suite(tool: &str, suite: &str) -> Value {
+    let (run, reason) = (format!("{suite}-00000000"), "x".repeat(10));
+    match tool {
+        "test_suites" => json!({}),
+        "test_run" => json!({"suite": suite, "reason": reason}),
+        "test_history" => json!({"suite": suite}),
+        "test_verify" => json!({"suite": suite, "rev": "main"}),
+        "test_failure" => json!({"run": run, "test": "1"}),
+        "test_rerun_failed" => json!({"run": run, "reason": reason}),
+        _ => json!({"run": run}),
     }
 }
 
@@ -114,6 +164,8 @@ fn principals() -> Vec<(&'static str, Identity)> {
         ("user dot", of("user:dot")),
         ("user carl", of("user:carl")),
         ("user tess", of("user:tess")),
+        ("user wes", of("user:wes")),
+        ("user ron", of("user:ron")),
         ("key ci", key("ci")),
         ("a key of nobody, for writer", Identity { only: only(&["writer"]), ..key("batch") }),
         ("token 00u9", token("00u9")),
@@ -156,7 +208,7 @@ fn matrix(folder: &Folder, server: &str) -> String {
         let listed = house.listed(&identity);
         for entry in &tools {
             let name = entry.contract.name;
-            for args in [fewest(entry)].into_iter().chain(more(name)) {
+            for args in [fewest(entry)].into_iter().chain(more(entry)) {
                 let called = outcome(&house, &identity, name, &args);
                 let is_listed = listed.contains(&name);
                 assert_eq!(is_listed, called != "-", "{who} {name}: the list and the call differ");
@@ -175,6 +227,7 @@ fn golden() -> Folder {
     folder.write("servers.toml", &rules.expect("the rules"));
     folder.sample("sales.db");
     folder.repositories();
+    folder.write("people.csv", "Ada,ada@example.test\n");
     folder
 }
 
@@ -185,7 +238,7 @@ fn list_and_call_agree_with_the_golden_matrix_of_roles_and_tools() {
                     listed nor callable.\nWritten by SUITE_GOLDEN=write cargo test -p tests --test \
                     e2e golden\n"
         .to_owned();
-    for server in ["test", "docs", "sql", "repo", "tickets"] {
+    for server in ["test", "docs", "sql", "repo", "tickets", "mail", "testrun"] {
         let _ = write!(text, "\n=== {server}\n{}", matrix(&folder, server));
     }
     let path = repository().join("tests/golden/roles.txt");

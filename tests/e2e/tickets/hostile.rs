@@ -14,10 +14,13 @@ use servers::rt;
 use servers::trackers::{GitHub, GitLab, Jira};
 use tests::harness::{Session, suite, text};
 
-use super::{Arrived, Far, World, drafted, submission};
-use corpus::{DRAFTS, KINDS, Kind, LABELS, SEARCHES, TICKETS};
-use judge::{active, active_title, is_hidden};
-use shown::{Shown, on_terminal, shown};
+use tests::harness::acting::{drafted, submission};
+
+use super::{Arrived, Far, World};
+use crate::hostile::{KINDS, Kind, is_hidden, on_terminal};
+use corpus::{DRAFTS, LABELS, SEARCHES, TICKETS};
+use judge::{active, active_title};
+use shown::{Shown, shown};
 
 /// What a ticket outside of the project says: no answer may.
 const CANARY: &str = "zqcanary";

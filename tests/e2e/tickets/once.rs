@@ -1,13 +1,12 @@
 //! Exactly once: whatever is cut, killed or asked fifty times, one ticket or none, and the truth
 //! about it.
 
-use std::process::Command;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use servers::rt;
 use servers::trackers::{Fault, GitHub, GitLab, Jira};
-use tests::harness::{Session, suite, text};
+use tests::harness::acting::{at_once, killed_at, until_killed};
 
 use super::{Far, World, call, draft, submission};
 
@@ -176,45 +175,12 @@ fn fifty_calls_at_a_time_file_one_ticket() {
         world.approve(&asked);
         // Of two processes, as two hosts on one machine would be.
         let mut other = world.start();
-        let params = json!({"name": "ticket_submit", "arguments": submission(&name)});
-        let mut open: Vec<Vec<i64>> = Vec::new();
-        for session in [&mut session, &mut other] {
-            open.push((0..25).map(|_| session.post_modern("tools/call", params.clone())).collect());
-        }
-        let mut filed = 0;
-        for (session, mut open) in [&mut session, &mut other].into_iter().zip(open) {
-            while !open.is_empty() {
-                let answer = session.receive().expect("the server answers");
-                if let Some(at) = open.iter().position(|id| answer["id"] == *id) {
-                    open.remove(at);
-                    let said = text(&answer);
-                    let is_first = said.starts_with("filed: ") && !said.contains("not done again");
-                    filed += usize::from(is_first);
-                }
-            }
-        }
-        assert_eq!(filed, 1, "one call is the one");
+        let sessions = [&mut session, &mut other];
+        let said = at_once(sessions, "ticket_submit", &submission(&name), 25);
+        let is_first =
+            |said: &&String| said.starts_with("filed: ") && !said.contains("not done again");
+        assert_eq!(said.iter().filter(is_first).count(), 1, "one call is the one");
         assert_eq!(world.arrived("Fifty calls").len(), 1);
-    }
-}
-
-/// Runs the server under strace, which kills it at the nth call of these names.
-fn killed_at(world: &World, calls: &str, nth: usize) -> Session {
-    let mut command = Command::new("strace");
-    let inject = format!("inject={calls}:signal=KILL:when={nth}");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject]);
-    command.arg(suite()).args(["tickets", "--config"]).arg(world.folder.config());
-    Session::spawn(command)
-}
-
-/// Asks and waits for an answer or for the end of the server.
-fn until_killed(session: &mut Session, tool: &str, args: &Value) -> Option<String> {
-    let id = session.post_modern("tools/call", json!({"name": tool, "arguments": args}));
-    loop {
-        let message = session.receive()?;
-        if message["id"] == id {
-            return Some(text(&message).to_owned());
-        }
     }
 }
 
@@ -232,7 +198,7 @@ fn killed_everywhere(make: impl Fn() -> Far, calls: &str) -> usize {
             world.approve(&asked);
             name
         };
-        let mut dying = killed_at(&world, calls, nth);
+        let mut dying = killed_at("tickets", &world.folder.config(), calls, nth);
         let said = until_killed(&mut dying, "ticket_submit", &submission(&name));
         survived = said.is_some();
         drop(dying);

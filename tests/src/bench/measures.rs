@@ -11,14 +11,14 @@ use super::http::{CONNECTIONS, load, request};
 use super::numbers::{count, median, micros, percentile};
 use super::process::{Process, Session, Subject, legacy, line, modern};
 use super::report::{Limit, Row};
-use super::{Effort, audit, governance, log, redaction, repo, sql, tickets};
+use super::{Effort, audit, governance, log, mail, redaction, repo, sql, testrun, tickets};
 use crate::harness::{Folder, repository};
 
 /// A group of figures.
 type Measure = fn(Effort) -> Result<Vec<Row>>;
 
 /// All of them, in the order in which they are measured.
-const MEASURES: [(&str, Measure); 12] = [
+const MEASURES: [(&str, Measure); 14] = [
     ("start", start),
     ("call", call),
     ("http", http),
@@ -28,6 +28,8 @@ const MEASURES: [(&str, Measure); 12] = [
     ("sql", sql::sql),
     ("repo", repo::repo),
     ("tickets", tickets::tickets),
+    ("mail", mail::mail),
+    ("testrun", testrun::testrun),
     ("redaction", redaction::redact),
     ("audit", audit::audit),
     ("log", log::log),

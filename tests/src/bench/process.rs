@@ -51,6 +51,16 @@ impl Subject {
         Self::of(harness::suite(), "tickets", folder)
     }
 
+    /// `suite mail`.
+    pub(super) fn mail(folder: &harness::Folder) -> Self {
+        Self::of(harness::suite(), "mail", folder)
+    }
+
+    /// `suite testrun`.
+    pub(super) fn testrun(folder: &harness::Folder) -> Self {
+        Self::of(harness::suite(), "testrun", folder)
+    }
+
     fn of(program: PathBuf, server: &str, folder: &harness::Folder) -> Self {
         let config = folder.config().display().to_string();
         Self { program, arguments: vec![server.to_owned(), "--config".to_owned(), config] }

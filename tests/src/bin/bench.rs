@@ -14,8 +14,8 @@ Usage: cargo xtask bench [NAME…] [--quick] [--records N] [--json FILE] [--writ
 Measures the product against a bare rmcp server in the same run, and prints ours, the floor, the
 ratio and the limit. Exit code 1 if a limit is exceeded.
 
-  NAME         start, call, http, governance, memory, docs, sql, repo, redaction,
-               audit or log; all of them without a name
+  NAME         start, call, http, governance, memory, docs, sql, repo, tickets, mail,
+               testrun, redaction, audit or log; all of them without a name
   --quick      few rounds: a first impression
   --records N  records of the logs that are written and read; 200000 without it
   --json FILE  also write the figures as JSON
@@ -36,6 +36,14 @@ struct Asked {
 }
 
 fn main() -> Result<ExitCode> {
+    // A part that wants a process of its own; nothing has started a thread yet.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, part @ ..] = arguments.as_slice()
+        && first == "part"
+    {
+        println!("{}", tests::bench::testrun::run_part(part)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(asked) = parse(std::env::args().skip(1))? else {
         print!("{USAGE}");
         return Ok(ExitCode::SUCCESS);

@@ -123,7 +123,7 @@ impl Served {
         let launcher = launcher.expect("docs");
         let checked = assemble::check(&source, suite::SERVERS, Some(launcher.name));
         let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
-        let ready = runtime.block_on(ready(checked, launcher, Vec::new(), String::new()));
+        let ready = runtime.block_on(ready(checked, launcher, None, Vec::new(), String::new()));
         let ready = ready.unwrap_or_else(|error| panic!("{error}"));
         Self { runtime, ready, _folder: folder }
     }

@@ -28,10 +28,16 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("auth", &["contract"]),
     ("runtime", &["contract", "auth", "policy", "state"]),
     ("console", &["contract", "state", "runtime"]),
+    ("reports", &[]),
+    ("sandbox", &[]),
 ];
 
 /// What a server may use of this workspace.
 const SERVER_USES: &[&str] = &["contract", "state"];
+
+/// The servers that may use more, for what they are there for: a second process, and what it runs.
+const MORE: &[(&str, &[&str])] =
+    &[("testrun", &["contract", "state", "confine", "reports", "sandbox"])];
 
 /// The crate that wires everything together and may use everything.
 const BINARY: &str = "suite";
@@ -51,6 +57,7 @@ fn house(repository: &Repository, findings: &mut Findings) {
             Some(BINARY) => continue,
             Some(member) => HOUSE
                 .iter()
+                .chain(MORE)
                 .find_map(|(name, uses)| (*name == member).then_some(*uses))
                 .unwrap_or(SERVER_USES),
             None if folder == "xtask" => &[],

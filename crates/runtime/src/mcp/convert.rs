@@ -8,7 +8,7 @@ use rmcp::ErrorData as McpError;
 use rmcp::model::{
     CallToolResult, ContentBlock, GetPromptResult, Prompt, PromptArgument, PromptMessage,
     ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role, ServerCapabilities,
-    Tool, ToolAnnotations,
+    TASKS_EXTENSION_ID, Tool, ToolAnnotations,
 };
 use serde_json::json;
 
@@ -124,6 +124,13 @@ pub(super) fn prompt_result(shown: Shown) -> GetPromptResult {
 pub(super) fn enable_logging(capabilities: &mut ServerCapabilities, logs: bool) {
     if logs {
         capabilities.logging = Some(Default::default());
+    }
+}
+
+pub(super) fn enable_tasks(capabilities: &mut ServerCapabilities, tasks: bool) {
+    if tasks {
+        let extension = (TASKS_EXTENSION_ID.to_owned(), Default::default());
+        capabilities.extensions.get_or_insert_default().extend([extension]);
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) struct Call {
     pub(super) claimed: Claimed,
     pub(super) approval: Option<Approved>,
     pub(super) target: Option<Target>,
+    pub(super) about: Option<String>,
     pub(super) decision: Option<Decided>,
     pub(super) recorded: bool,
 }
@@ -101,6 +102,7 @@ impl Call {
             arguments: Arc::new(arguments),
             kind,
             target: None,
+            about: None,
             decision: None,
             recorded: false,
         }
@@ -226,6 +228,7 @@ impl Call {
         let roles = &self.principal.roles;
         let decision = self.rules.policy.decide(roles, entry.contract.name, Some(&prepared.target));
         self.target = Some(prepared.target.clone());
+        self.about.clone_from(&prepared.about);
         let allowed = decision.allowed;
         self.decision = Some(decision);
         if allowed {

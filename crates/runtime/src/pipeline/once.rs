@@ -167,5 +167,5 @@ fn repeated(outcome: &str, call: &str) -> Shown {
     if structured.is_none() {
         text.push_str(&format!("\n[done by call {call}; not done again]"));
     }
-    Shown { blocks: vec![Block::Text(text)], structured }
+    Shown { blocks: vec![Block::Text(text)], structured, task: None }
 }

@@ -31,7 +31,8 @@ impl Call {
             .as_ref()
             .err()
             .and_then(Failure::error)
-            .map(|error| error.log.as_deref().unwrap_or(&error.message));
+            .map(|error| error.log.as_deref().unwrap_or(&error.message))
+            .or(self.about.as_deref());
         let duration = self.began.elapsed();
         record.duration_us = Some(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
         record.result_bytes = Some(bytes);
@@ -75,6 +76,7 @@ impl Call {
         record.claimed = Some(&self.claimed);
         record.approval = self.approval.as_ref();
         record.decision = self.decision.as_ref();
+        record.detail = self.about.as_deref();
         record
     }
 }

@@ -2,23 +2,14 @@
 //! yes with a key of their own, it leaves once, and another tool proves that it did.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use state::approvals::Stored;
 
 use super::host::Host;
+use super::person::Person;
 use super::{call, heading, quote, show, text};
-use crate::approvals::decide::{self, Approver};
-use crate::approvals::{self, Folder, list};
-use crate::assemble::{self, Checked, Source};
-use crate::terminal::{BAD, DIM, GOOD, NAME, columns};
-
-/// Who says yes; `[people]` of the demo gives them the role.
-const PERSON: &str = "ann";
-/// What her key is called.
-const KEY: &str = "ann-laptop";
+use crate::terminal::{BAD, DIM, columns};
 
 /// The agent drafts a ticket, and asks for it to be filed; the arguments of that call.
 pub(super) fn draft(host: &mut Host) -> anyhow::Result<Value> {
@@ -39,63 +30,15 @@ pub(super) fn draft(host: &mut Host) -> anyhow::Result<Value> {
 }
 
 /// The agent asks for it to be filed, and is told to wait; a person looks at it, and says yes.
-pub(super) fn approve(host: &mut Host, folder: &Path, args: &Value) -> anyhow::Result<()> {
+pub(super) fn approve(host: &mut Host, person: &Person, args: &Value) -> anyhow::Result<()> {
     let said = text(&call(host, "ticket_submit", args)?);
     anstream::println!("   {BAD}{said}{BAD:#}");
-    let id = said.split_once("Approval ").and_then(|(_, rest)| rest.split([',', ' ']).next());
-    let id = id.context("the demo filed a ticket that nobody approved")?;
     let before = call(host, "ticket_verify", &json!({"draft": args["draft"]}))?;
     show(&before);
     let is_here = text(&before).starts_with("not submitted: ");
     anyhow::ensure!(is_here, "the demo's ticket left before anybody approved it");
     heading(5, "A person reads exactly what would leave, and says yes with a key of their own");
-    let key = own_key(folder)?;
-    anstream::println!(
-        "   {DIM}The demo plays {PERSON}, with a key that `suite keys new` made for her. She types:{DIM:#} \
-         {NAME}suite approvals approve {id}{NAME:#}"
-    );
-    let source = Source { path: folder.join("servers.toml"), state: None, fetcher: None };
-    let checked = assemble::check(&source, crate::SERVERS, None)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let decided = runtime.block_on(decided(&checked, id, &Ann { key }));
-    runtime.shutdown_background();
-    anstream::println!("   {GOOD}{}{GOOD:#}", decided?);
-    Ok(())
-}
-
-/// What `suite approvals approve` does, but that the demo plays the person at the terminal.
-async fn decided(checked: &Checked, id: &str, ann: &Ann) -> anyhow::Result<String> {
-    let found: (Folder, Stored) = approvals::find(checked, crate::SERVERS, id).await?;
-    quote(&list::whole(&found.1));
-    decide::settle(checked, &found, ann, true).await
-}
-
-/// The person of the demo.
-struct Ann {
-    key: String,
-}
-
-impl Approver for Ann {
-    fn key(&self) -> anyhow::Result<String> {
-        Ok(self.key.clone())
-    }
-
-    fn reason(&self, _: bool) -> anyhow::Result<String> {
-        Ok("I looked at the shelf: it is empty".to_owned())
-    }
-}
-
-/// Makes a key for the person, as an operator does. It lives in the demo's folder, and ends with
-/// it; no agent sees it.
-fn own_key(folder: &Path) -> anyhow::Result<String> {
-    let arguments = ["keys", "new", KEY, "--person", PERSON, "--expires", "1h", "--config"];
-    let made = Command::new(std::env::current_exe()?)
-        .args(arguments)
-        .arg(folder.join("servers.toml"))
-        .output()?;
-    let said = String::from_utf8_lossy(&made.stderr);
-    anyhow::ensure!(made.status.success(), "the demo could not make a key: {said}");
-    Ok(String::from_utf8(made.stdout)?.trim().to_owned())
+    person.approve(&said, "I looked at the shelf: it is empty")
 }
 
 /// The agent files it, tries to file it again, and looks at what arrived.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Error};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -52,7 +53,7 @@ pub(super) fn run(
         .filter(|other| *other != launcher.name)
         .collect();
     let confined = confinement::enter(source, launchers, launcher, Purpose::Call)?;
-    let Confined { checked, plan, held, .. } = confined;
+    let Confined { checked, beside, plan, held, .. } = confined;
     let config = &checked.config;
     let folder = assemble::folder(config, launcher.name)?;
     let mut trial = Trial { plan, held: &held, tried: Vec::new() };
@@ -62,17 +63,22 @@ pub(super) fn run(
     trial.process();
     trial.needs(&folder);
     let tried = trial.tried;
-    let findings = findings(&checked, launcher, &folder)?;
+    let findings = findings(&checked, launcher, &folder, beside)?;
     let probed = Probed { held: held.to_string(), tried, findings };
     anstream::println!("{}", serde_json::to_string(&probed)?);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Opens the server in here, so that it reaches no more than it would, and asks what it finds.
-fn findings(checked: &Checked, launcher: &Launcher, folder: &Path) -> anyhow::Result<Vec<Finding>> {
+fn findings(
+    checked: &Checked,
+    launcher: &Launcher,
+    folder: &Path,
+    beside: Option<UnixStream>,
+) -> anyhow::Result<Vec<Finding>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        match assemble::inspect(&checked.config, launcher, folder).await {
+        match assemble::inspect(&checked.config, launcher, folder, beside).await {
             Ok(opened) => Ok(opened.catalogue.findings().await),
             Err(faults) => {
                 let what = format!("`{}` cannot be opened: {faults}", launcher.name);

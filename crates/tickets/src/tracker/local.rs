@@ -94,7 +94,10 @@ impl Local {
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(PATIENCE)
                     .foreign_keys(true);
-                let pool = SqlitePoolOptions::new().max_connections(1);
+                let pool = SqlitePoolOptions::new()
+                    .max_connections(1)
+                    .idle_timeout(None)
+                    .max_lifetime(None);
                 let pool = pool.connect_with(options).await?;
                 sqlx::raw_sql(SCHEMA).execute(&pool).await?;
                 Ok(pool)

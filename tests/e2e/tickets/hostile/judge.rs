@@ -1,6 +1,8 @@
 //! What in a text something would still act upon, by rules of its own: none of them is the
 //! product's code.
 
+use crate::hostile::is_hidden;
+
 /// Something active by its name, and whether a text holds it.
 type Rule = (&'static str, fn(&str) -> bool);
 
@@ -44,14 +46,6 @@ pub(super) fn begins_formula(text: &str, is_body: bool) -> bool {
     let text = text.trim_start();
     let is_markdown = text.starts_with("---") || text.starts_with("- ");
     text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !(is_body && is_markdown)
-}
-
-/// Controls, bidirectional controls, zero-width and other characters that nobody sees.
-pub(super) fn is_hidden(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t')
-        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The text outside of fenced code blocks (`CommonMark` 0.31, section 4.5).
@@ -184,8 +178,8 @@ fn is_escaped(before: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::corpus::KINDS;
     use super::*;
+    use crate::hostile::KINDS;
 
     /// The judge sees what it is there for.
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::hostile::unfenced;
+
 /// A preview in its parts, by their labels.
 pub(super) type Shown = BTreeMap<String, String>;
 
@@ -28,30 +30,4 @@ pub(super) fn shown(answer: &str) -> Shown {
         }
     }
     shown
-}
-
-/// A text without the backslashes that keep the fence around it closed.
-fn unfenced(text: &str) -> String {
-    let mut parts = text.split("<\\");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let name = part.trim_start_matches(['/', '\\', ' ']).to_lowercase();
-        plain.push_str(if name.starts_with("untrusted") { "<" } else { "<\\" });
-        plain.push_str(part);
-    }
-    plain
-}
-
-/// What a terminal was given, byte by byte, without the colours of the product: no other codes may
-/// be in it.
-pub(super) fn on_terminal(output: &str) -> String {
-    let bytes: Vec<u8> = output.chars().map(|c| u8::try_from(c).expect("a byte")).collect();
-    let output = String::from_utf8(bytes).expect("UTF-8").replace("\r\n", "\n");
-    let mut parts = output.split("\u{1b}[");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
-        plain.push_str(rest.strip_prefix('m').unwrap_or("\u{1b}"));
-    }
-    plain
 }
