@@ -139,7 +139,10 @@ impl World {
             return Vec::new();
         }
         let ask = |statement: &str| -> Vec<Value> {
-            let output = Command::new("sqlite3").arg("-json").arg(&file).arg(statement).output();
+            let mut sqlite = Command::new("sqlite3");
+            // Whoever was killed may still be going, and holds its lock until then.
+            sqlite.args(["-cmd", ".timeout 60000", "-json"]).arg(&file).arg(statement);
+            let output = sqlite.output();
             let output = output.expect("sqlite3; cargo xtask test installs it");
             assert!(output.status.success(), "{output:?}");
             serde_json::from_slice(&output.stdout).unwrap_or_default()

@@ -10,7 +10,8 @@
 //! What it deliberately does not do: it reads no configuration and knows no server. It decides
 //! nothing about a layer that the kernel lacks: [`Held`] says so, and the caller refuses or warns.
 //!
-//! Where to start reading: [`confine`], then `files` (Landlock) and `calls` (seccomp).
+//! Where to start reading: [`confine`], then `files` (Landlock) and `calls`, which is written in the
+//! tables of `seccomp`; `crates/sandbox` uses the same.
 
 mod beside;
 mod environment;
@@ -25,6 +26,8 @@ mod calls;
 mod files;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
+pub mod seccomp;
 
 use std::path::PathBuf;
 

@@ -42,6 +42,9 @@ pub struct Pending {
     pub questions: BTreeMap<String, Question>,
 }
 
+/// How many names an error lists.
+const LISTED: usize = 20;
+
 /// A future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -128,6 +131,40 @@ impl Ctx {
     /// ask it for each.
     pub fn permits(&self, target: &Target) -> bool {
         (self.parts.permits)(target)
+    }
+
+    /// The declared object that a call means: the one that `name`, the value of `argument`, says, or
+    /// the only one of this kind that the caller may touch. An object that the caller may not touch
+    /// is as unknown as one that is not there.
+    pub fn choose<'a, T>(
+        &self,
+        kind: &'static str,
+        argument: &str,
+        name: Option<&str>,
+        declared: &'a BTreeMap<String, T>,
+    ) -> Result<&'a T, ToolError> {
+        let permitted: Vec<(&String, &T)> =
+            declared.iter().filter(|(id, _)| self.permits(&Target::one(kind, *id))).collect();
+        let listed = || match permitted.as_slice() {
+            [] => "none".to_owned(),
+            some => {
+                let shown: Vec<&str> = some.iter().take(LISTED).map(|(id, _)| id.as_str()).collect();
+                let more = if some.len() > LISTED { " and others" } else { "" };
+                format!("{}{more}", shown.join(", "))
+            }
+        };
+        let found = match (name.filter(|name| !name.is_empty()), permitted.as_slice()) {
+            (Some(name), all) => all.iter().find(|(id, _)| *id == name),
+            (None, [only]) => Some(only),
+            (None, _) => {
+                return Err(ToolError::invalid(format!("{argument}: name one of {}.", listed())));
+            }
+        };
+        found.map(|(_, object)| *object).ok_or_else(|| {
+            let shown: String = name.unwrap_or_default().chars().take(40).collect();
+            let shown = crate::text::visible(&shown);
+            ToolError::not_found(format!("{kind} `{shown}` is unknown; there is {}.", listed()))
+        })
     }
 
     /// Tells the caller how far the work is.

@@ -117,6 +117,17 @@ impl Target {
         Self { kind: Cow::Borrowed(kind), name: name.map(str::to_owned) }
     }
 
+    /// The named object, or the only one that is declared, and else every one of the kind that the
+    /// caller may see.
+    pub fn named_or_only<'a>(
+        kind: &'static str,
+        name: Option<&'a str>,
+        mut declared: impl Iterator<Item = &'a String>,
+    ) -> Self {
+        let only = || declared.next().filter(|_| declared.next().is_none());
+        Self::named_or_every(kind, name.or_else(|| only().map(String::as_str)))
+    }
+
     /// Every object of a kind that the caller may see.
     pub fn every(kind: &'static str) -> Self {
         Self { kind: Cow::Borrowed(kind), name: None }

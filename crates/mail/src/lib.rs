@@ -219,7 +219,7 @@ impl Errand for Prepared {
 impl Mail {
     /// What a call touches: the account it names, or the only one there is.
     pub(crate) fn target(&self, id: Option<&str>) -> Target {
-        Target::named_or_every("account", id.or_else(|| self.only()))
+        Target::named_or_only("account", id, self.accounts.keys())
     }
 
     /// What a call touches that names a draft: the account in the draft's name.
@@ -228,32 +228,9 @@ impl Mail {
         Target::named_or_every("account", id.rsplit_once('-').map(|(account, _)| account))
     }
 
-    fn only(&self) -> Option<&str> {
-        let mut ids = self.accounts.keys();
-        let first = ids.next()?;
-        ids.next().is_none().then_some(first)
-    }
-
     /// The account of a call.
     pub(crate) fn account(&self, ctx: &Ctx, id: Option<&str>) -> Result<Arc<Account>, ToolError> {
-        let permitted: Vec<&str> =
-            self.accounts.keys().map(String::as_str).filter(|id| ctx.permits(&named(id))).collect();
-        let listed = || {
-            let shown: Vec<&str> = permitted.iter().take(20).copied().collect();
-            if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
-        };
-        let id = match (id.filter(|id| !id.is_empty()), permitted.as_slice()) {
-            (Some(id), _) => id,
-            (None, [only]) => only,
-            (None, _) => {
-                return Err(ToolError::invalid(format!("account: name one of {}.", listed())));
-            }
-        };
-        let found = self.accounts.get(id).filter(|_| ctx.permits(&named(id)));
-        found.cloned().ok_or_else(|| {
-            let shown: String = id.chars().take(40).collect();
-            ToolError::not_found(format!("account `{shown}` is unknown; there is {}.", listed()))
-        })
+        ctx.choose("account", "account", id, &self.accounts).cloned()
     }
 
     /// The caller's draft of this name; an older revision is another draft.

@@ -164,14 +164,7 @@ impl Server for Repo {
 impl Repo {
     /// What a call touches: the repository it names, or the only one there is.
     pub(crate) fn target(&self, id: Option<&str>) -> Target {
-        Target::named_or_every("repository", id.or_else(|| self.only()))
-    }
-
-    /// The id of the only repository, where there is one.
-    fn only(&self) -> Option<&str> {
-        let mut ids = self.repositories.keys();
-        let first = ids.next()?;
-        ids.next().is_none().then_some(first)
+        Target::named_or_only("repository", id, self.repositories.keys())
     }
 
     /// Works on one repository, on a thread that may block.
@@ -195,38 +188,11 @@ impl Repo {
 
     /// The repository of a call.
     fn repository(&self, ctx: &Ctx, id: Option<&str>) -> Result<Arc<Repository>, ToolError> {
-        let permitted: Vec<&String> =
-            self.repositories.keys().filter(|id| ctx.permits(&named(id))).collect();
-        let id = match (id, permitted.as_slice()) {
-            (Some(id), _) => id,
-            (None, [only]) => only.as_str(),
-            (None, _) => {
-                return Err(ToolError::invalid(format!(
-                    "repo: name one of {}.",
-                    listed(&permitted)
-                )));
-            }
-        };
-        let found = self.repositories.get(id).filter(|_| ctx.permits(&named(id)));
-        found.cloned().ok_or_else(|| {
-            let shown: String = id.chars().take(40).collect();
-            let there = listed(&permitted);
-            ToolError::not_found(format!("repository `{shown}` is unknown; there is {there}."))
-        })
+        ctx.choose("repository", "repo", id, &self.repositories).cloned()
     }
 }
 
 /// A repository as policy and audit name it.
 pub(crate) fn named(repository: &str) -> Target {
     Target::one("repository", repository)
-}
-
-/// The first twenty of some ids, for a message.
-fn listed(ids: &[&String]) -> String {
-    if ids.is_empty() {
-        return "none".to_owned();
-    }
-    let shown: Vec<&str> = ids.iter().take(20).map(|id| id.as_str()).collect();
-    let more = if ids.len() > shown.len() { " and others" } else { "" };
-    format!("{}{more}", shown.join(", "))
 }

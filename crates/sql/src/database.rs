@@ -305,11 +305,7 @@ impl Databases {
 
     /// What a call touches: the database it names, or the only one there is.
     pub(crate) fn target(&self, name: Option<&str>) -> Target {
-        let only = match self.0.as_slice() {
-            [only] => Some(only.id.as_str()),
-            _ => None,
-        };
-        Target::named_or_every(TARGET, name.or(only))
+        Target::named_or_only(TARGET, name, self.iter().map(|database| &database.id))
     }
 
     /// The database of a call: the named one, or the only one there is.

@@ -185,7 +185,7 @@ pub(crate) async fn page(
         parts.push(Part::Untrusted { source: address, text });
     }
     parts.push(Part::Text(match (result.kept, next) {
-        (0, _) => "no failure is kept".to_owned(),
+        (0, _) => "no failures".to_owned(),
         (all, next) if next >= all => {
             format!("failures {}-{next} of {all}; test_failure shows one in full", from + 1)
         }

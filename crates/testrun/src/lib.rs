@@ -228,19 +228,12 @@ pub(crate) fn named(suite: &str) -> Target {
 impl Testrun {
     /// What a call touches: the suite it names, or the only one there is.
     pub(crate) fn target(&self, id: Option<&str>) -> Target {
-        Target::named_or_every("suite", id.or_else(|| self.only()))
+        Target::named_or_only("suite", id, self.suites.keys())
     }
 
     /// What a call touches that names a run: the suite in the run's id.
     pub(crate) fn target_of(run: &str) -> Target {
         Target::named_or_every("suite", run.rsplit_once('-').map(|(suite, _)| suite))
-    }
-
-    /// The id of the only suite, where there is one.
-    fn only(&self) -> Option<&str> {
-        let mut ids = self.suites.keys();
-        let first = ids.next()?;
-        ids.next().is_none().then_some(first)
     }
 
     /// What records say of a suite that is run.
@@ -267,20 +260,7 @@ impl Testrun {
 
     /// The suite of a call.
     pub(crate) fn suite(&self, ctx: &Ctx, id: Option<&str>) -> Result<Arc<Suite>, ToolError> {
-        let permitted = self.permitted(ctx);
-        let ids: Vec<&str> = permitted.iter().take(20).map(|suite| suite.id.as_str()).collect();
-        let listed = || if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-        let found = match (id.filter(|id| !id.is_empty()), permitted.as_slice()) {
-            (Some(id), all) => all.iter().find(|suite| suite.id == id),
-            (None, [only]) => Some(only),
-            (None, _) => {
-                return Err(ToolError::invalid(format!("suite: name one of {}.", listed())));
-            }
-        };
-        found.map(|suite| Arc::clone(suite)).ok_or_else(|| {
-            let shown = input::shown(id.unwrap_or_default());
-            ToolError::not_found(format!("suite `{shown}` is unknown; there is {}.", listed()))
-        })
+        ctx.choose("suite", "suite", id, &self.suites).cloned()
     }
 
     /// A run of a suite that the caller may use.

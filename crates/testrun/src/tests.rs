@@ -277,6 +277,9 @@ async fn what_is_not_declared_or_not_accepted_does_not_run() {
     assert_eq!(error.kind, Kind::Invalid);
     let error = refused(&world.server, json!({"suite": "web", "rev": "main"})).await;
     assert!(error.message.contains("working tree only"), "{error}");
+    let args = json!({"suite": "web", "rev": "main"});
+    let error = call::<tools::verify::Verify>(&world.server, args).await.expect_err("no revisions");
+    assert!(error.message.contains("no commit of it can be verified"), "{error}");
     world.run(json!({"suite": "web"})).await;
     let changed = suite(json!(["sh", "runner.sh", "2", "0", "0"]));
     let later = open(world.folder.path(), json!({"web": changed.clone()})).await;

@@ -138,7 +138,7 @@ pub(crate) struct Prepared {
 impl Tickets {
     /// What a call touches: the project it names, or the only one there is.
     pub(crate) fn target(&self, id: Option<&str>) -> Target {
-        Target::named_or_every("project", id.or_else(|| self.only()))
+        Target::named_or_only("project", id, self.projects.keys())
     }
 
     /// What a call touches that names a draft: the project in the draft's name.
@@ -147,33 +147,9 @@ impl Tickets {
         Target::named_or_every("project", id.rsplit_once('-').map(|(project, _)| project))
     }
 
-    /// The id of the only project, where there is one.
-    fn only(&self) -> Option<&str> {
-        let mut ids = self.projects.keys();
-        let first = ids.next()?;
-        ids.next().is_none().then_some(first)
-    }
-
     /// The project of a call.
     pub(crate) fn project(&self, ctx: &Ctx, id: Option<&str>) -> Result<Arc<Project>, ToolError> {
-        let permitted: Vec<&str> =
-            self.projects.keys().map(String::as_str).filter(|id| ctx.permits(&named(id))).collect();
-        let listed = || {
-            let shown: Vec<&str> = permitted.iter().take(20).copied().collect();
-            if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
-        };
-        let id = match (id.filter(|id| !id.is_empty()), permitted.as_slice()) {
-            (Some(id), _) => id,
-            (None, [only]) => only,
-            (None, _) => {
-                return Err(ToolError::invalid(format!("project: name one of {}.", listed())));
-            }
-        };
-        let found = self.projects.get(id).filter(|_| ctx.permits(&named(id)));
-        found.cloned().ok_or_else(|| {
-            let shown: String = id.chars().take(40).collect();
-            ToolError::not_found(format!("project `{shown}` is unknown; there is {}.", listed()))
-        })
+        ctx.choose("project", "project", id, &self.projects).cloned()
     }
 
     /// The caller's draft of this name; an older revision is another draft.

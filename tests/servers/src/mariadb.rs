@@ -107,6 +107,13 @@ impl Mariadb {
         rows.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
+    /// Its version, such as 10, 11, 19.
+    pub fn version(&self) -> Vec<u32> {
+        let told = self.query("SELECT VERSION()");
+        let numbers = told.split('-').next().unwrap_or_default().split('.');
+        numbers.map(|number| number.parse().expect("a number")).collect()
+    }
+
     /// The rows of statements that root runs, as the text protocol has them.
     pub fn rows(&self, sql: &str) -> Vec<Vec<Option<Vec<u8>>>> {
         let options = MySqlConnectOptions::new()

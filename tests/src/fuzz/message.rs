@@ -84,7 +84,7 @@ pub(super) fn attempt(random: &mut Random) -> Tried {
     let mut bytes = if random.once_in(4) { Vec::new() } else { WHOLE.as_bytes().to_vec() };
     // Some stay whole, or nearly.
     for _ in 0..random.below(12) {
-        mutate(random, &mut bytes);
+        random.mutate(&mut bytes, PIECES);
     }
     let verdict = judged(|| {
         let shown = mail::shown(&bytes);
@@ -99,25 +99,4 @@ pub(super) fn attempt(random: &mut Random) -> Tried {
         Ok(shown.defects == 0)
     });
     Tried { input: bytes, verdict }
-}
-
-fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
-    let at = random.below(bytes.len() + 1);
-    match random.below(6) {
-        0 => bytes.truncate(at),
-        1 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-        2 => {
-            let end = (at + random.below(40)).min(bytes.len());
-            bytes.drain(at..end);
-        }
-        3 => {
-            let end = (at + random.below(200)).min(bytes.len());
-            let again = bytes[at..end].to_vec();
-            bytes.splice(at..at, again);
-        }
-        _ => {
-            let piece = *random.one_of(PIECES);
-            bytes.splice(at..at, piece.iter().copied());
-        }
-    }
 }

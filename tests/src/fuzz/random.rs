@@ -35,6 +35,28 @@ impl Random {
         &list[self.below(list.len())]
     }
 
+    /// Cuts, flips, drops, repeats or puts in one of the pieces that matter.
+    pub(crate) fn mutate(&mut self, bytes: &mut Vec<u8>, pieces: &[&[u8]]) {
+        let at = self.below(bytes.len() + 1);
+        match self.below(6) {
+            0 => bytes.truncate(at),
+            1 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+            2 => {
+                let end = (at + self.below(400)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            3 => {
+                let end = (at + self.below(400)).min(bytes.len());
+                let again = bytes[at..end].to_vec();
+                bytes.splice(at..at, again);
+            }
+            _ => {
+                let piece = *self.one_of(pieces);
+                bytes.splice(at..at, piece.iter().copied());
+            }
+        }
+    }
+
     /// Any byte.
     pub(crate) fn byte(&mut self) -> u8 {
         self.number().to_le_bytes()[0]

@@ -68,7 +68,7 @@ pub(super) fn attempt(random: &mut Random) -> Tried {
     let format = if random.once_in(10) { *random.one_of(&Format::ALL) } else { format };
     let mut bytes = whole.as_bytes().to_vec();
     for _ in 0..random.below(4) {
-        mutate(random, &mut bytes);
+        random.mutate(&mut bytes, PIECES);
     }
     let verdict = judged(|| {
         let bounds = Bounds::default();
@@ -84,25 +84,4 @@ pub(super) fn attempt(random: &mut Random) -> Tried {
         Ok(judged.verdict == reports::Verdict::Failed)
     });
     Tried { input: bytes, verdict }
-}
-
-fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
-    let at = random.below(bytes.len() + 1);
-    match random.below(6) {
-        0 => bytes.truncate(at),
-        1 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-        2 => {
-            let end = (at + random.below(400)).min(bytes.len());
-            bytes.drain(at..end);
-        }
-        3 => {
-            let end = (at + random.below(400)).min(bytes.len());
-            let again = bytes[at..end].to_vec();
-            bytes.splice(at..at, again);
-        }
-        _ => {
-            let piece = *random.one_of(PIECES);
-            bytes.splice(at..at, piece.iter().copied());
-        }
-    }
 }

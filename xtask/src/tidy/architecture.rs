@@ -29,7 +29,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("runtime", &["contract", "auth", "policy", "state"]),
     ("console", &["contract", "state", "runtime"]),
     ("reports", &[]),
-    ("sandbox", &[]),
+    ("sandbox", &["confine"]),
 ];
 
 /// What a server may use of this workspace.

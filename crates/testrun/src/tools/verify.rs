@@ -54,6 +54,13 @@ impl Tool for Verify {
 
     async fn call(server: &Testrun, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {
         let suite = server.suite(ctx, args.suite.as_deref())?;
+        if !suite.has_revisions() {
+            return Err(ToolError::invalid(format!(
+                "suite: {} tests its working tree only, so that no commit of it can be verified; \
+                 test_history lists its runs.",
+                suite.id
+            )));
+        }
         let git = server.repository(&suite, None)?;
         let revision = blocking(move || Repository::open(&git)?.resolve(&args.rev)).await?;
         let runs = server.runs.last(&suite.id, MOST).await?;

@@ -1,13 +1,12 @@
 //! Tickets kept on this machine, in SQLite: the embedded default, which needs no account.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use contract::ToolError;
 use contract::ctx::BoxFuture;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, SqlitePool};
 use tokio::sync::OnceCell;
 
@@ -15,9 +14,6 @@ use super::{
     Comment, Found, Hit, Hits, Lost, Outgoing, Receipt, Remark, Ticket, Tracker, Wanted, Which,
 };
 use crate::inert::Dialect;
-
-/// How long one process waits for another that writes.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS tickets (
@@ -86,22 +82,7 @@ impl Local {
 
     async fn pool(&self) -> Result<&SqlitePool, sqlx::Error> {
         self.pool
-            .get_or_try_init(|| async {
-                private(&self.path).map_err(sqlx::Error::Io)?;
-                let options = SqliteConnectOptions::new()
-                    .filename(&self.path)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .busy_timeout(PATIENCE)
-                    .foreign_keys(true);
-                let pool = SqlitePoolOptions::new()
-                    .max_connections(1)
-                    .idle_timeout(None)
-                    .max_lifetime(None);
-                let pool = pool.connect_with(options).await?;
-                sqlx::raw_sql(SCHEMA).execute(&pool).await?;
-                Ok(pool)
-            })
+            .get_or_try_init(|| state::connected(&self.path, SCHEMA))
             .await
     }
 
@@ -353,11 +334,4 @@ fn comment(row: &SqliteRow) -> Comment {
         created: row.get("created"),
         body: row.get("body"),
     }
-}
-
-/// Only the owner may read the file.
-fn private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
