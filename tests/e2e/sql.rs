@@ -57,8 +57,7 @@ fn my_table(id: &str, user: &str, database: &str) -> String {
 
 /// A SQLite file from SQL.
 fn sqlite(folder: &Folder, name: &str, sql: &str) {
-    let made = std::process::Command::new("sqlite3").arg(folder.path(name)).arg(sql).status();
-    assert!(made.expect("sqlite3: cargo xtask test installs it").success());
+    tests::harness::sqlite(&folder.path(name), sql);
 }
 
 fn query(session: &mut Session, database: &str, statement: &str) -> Value {

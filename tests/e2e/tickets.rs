@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use servers::rt::RequestTracker;
 use servers::trackers::{GitHub, GitLab, Jira, Tracker};
 use tests::harness::acting::{call, drafted, submission};
-use tests::harness::{Decided, Folder, Session, approval, suite};
+use tests::harness::{Decided, Folder, Session, approval, sqlite, suite};
 
 /// The far server.
 enum Far {
@@ -138,17 +138,8 @@ impl World {
         if !file.exists() {
             return Vec::new();
         }
-        let ask = |statement: &str| -> Vec<Value> {
-            let mut sqlite = Command::new("sqlite3");
-            // Whoever was killed may still be going, and holds its lock until then.
-            sqlite.args(["-cmd", ".timeout 60000", "-json"]).arg(&file).arg(statement);
-            let output = sqlite.output();
-            let output = output.expect("sqlite3; cargo xtask test installs it");
-            assert!(output.status.success(), "{output:?}");
-            serde_json::from_slice(&output.stdout).unwrap_or_default()
-        };
-        let comments = ask("SELECT number, body FROM comments ORDER BY id");
-        let tickets = ask("SELECT * FROM tickets ORDER BY id");
+        let comments = sqlite(&file, "SELECT number, body FROM comments ORDER BY id");
+        let tickets = sqlite(&file, "SELECT * FROM tickets ORDER BY id");
         let with = |ticket: &Value| Arrived {
             title: said(&ticket["title"]),
             body: said(&ticket["body"]),

@@ -258,6 +258,17 @@ pub fn initialize(revision: &str) -> Value {
     })
 }
 
+/// Runs SQL on a SQLite file by SQLite's own program, and returns its rows as objects.
+pub fn sqlite(file: &Path, sql: &str) -> Vec<Value> {
+    let mut command = std::process::Command::new("sqlite3");
+    // Whoever was killed may still be going, and holds its locks until then.
+    command.args(["-cmd", ".timeout 60000", "-json"]).arg(file).arg(sql);
+    let output = command.output().expect("sqlite3; cargo xtask test installs it");
+    assert!(output.status.success(), "{output:?}");
+    let rows = serde_json::from_slice(&output.stdout);
+    if output.stdout.is_empty() { Vec::new() } else { rows.expect("rows") }
+}
+
 /// The first text of a tool's answer.
 pub fn text(answer: &Value) -> &str {
     answer["result"]["content"][0]["text"].as_str().unwrap_or_default()

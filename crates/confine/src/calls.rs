@@ -103,8 +103,13 @@ fn sockets(plan: &Plan) -> Result<Vec<Rule>, Unbuilt> {
         families.iter().map(|family| is(0, Operator::Ne, number(*family))).collect();
     let mut rules = vec![Rule::new(strange?)?];
     // The kinds beside 1 and 2: raw, reliably delivered, sequenced, DCCP, packet.
-    let strange =
-        [libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_SEQPACKET, libc::SOCK_DCCP, seccomp::SOCK_PACKET];
+    let strange = [
+        libc::SOCK_RAW,
+        libc::SOCK_RDM,
+        libc::SOCK_SEQPACKET,
+        libc::SOCK_DCCP,
+        seccomp::SOCK_PACKET,
+    ];
     for kind in strange {
         rules.push(Rule::new(vec![is_kind(kind)?])?);
     }

@@ -148,7 +148,8 @@ impl Ctx {
         let listed = || match permitted.as_slice() {
             [] => "none".to_owned(),
             some => {
-                let shown: Vec<&str> = some.iter().take(LISTED).map(|(id, _)| id.as_str()).collect();
+                let shown: Vec<&str> =
+                    some.iter().take(LISTED).map(|(id, _)| id.as_str()).collect();
                 let more = if some.len() > LISTED { " and others" } else { "" };
                 format!("{}{more}", shown.join(", "))
             }

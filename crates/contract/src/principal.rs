@@ -124,7 +124,7 @@ impl Target {
         name: Option<&'a str>,
         mut declared: impl Iterator<Item = &'a String>,
     ) -> Self {
-        let only = || declared.next().filter(|_| declared.next().is_none());
+        let mut only = || declared.next().filter(|_| declared.next().is_none());
         Self::named_or_every(kind, name.or_else(|| only().map(String::as_str)))
     }
 

@@ -165,10 +165,7 @@ fn sockets(wished: &Rules) -> Result<Table, Unbuilt> {
             kinds.push(libc::SOCK_DGRAM);
         }
         for kind in kinds {
-            rules.push(Rule::new(vec![
-                is(0, Operator::Eq, number(family))?,
-                is_kind(kind)?,
-            ])?);
+            rules.push(Rule::new(vec![is(0, Operator::Eq, number(family))?, is_kind(kind)?])?);
         }
         // Streams of other protocols (SCTP, MPTCP, SMC): other code, and other rules.
         rules.push(Rule::new(vec![

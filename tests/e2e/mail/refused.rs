@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::harness::acting::{call, drafted, submission};
-use tests::harness::{Session, approval};
+use tests::harness::{Session, approval, sqlite};
 
 use super::{World, draft, mail, with};
 
@@ -89,8 +89,7 @@ fn one_byte_changed_is_another_mail() {
         world.approve(&said);
         let desk = world.folder.path("state/mail/desk.db");
         let change = format!("UPDATE drafts SET content = {change}");
-        let done = std::process::Command::new("sqlite3").arg(desk).arg(change).status();
-        assert!(done.expect("sqlite3; cargo xtask test installs it").success());
+        sqlite(&desk, &change);
         let said = call(&mut session, "mail_send", &submission(&other));
         assert!(said.starts_with("approval_needed: "), "what bob saw does not count: {said}");
     }
@@ -191,8 +190,7 @@ fn other_accounts_and_other_peoples_drafts_are_not_there() {
     drop(session);
     let desk = world.folder.path("state/mail/desk.db");
     let change = "UPDATE drafts SET owner = 'somebody else'";
-    let done = std::process::Command::new("sqlite3").arg(desk).arg(change).status();
-    assert!(done.expect("sqlite3; cargo xtask test installs it").success());
+    sqlite(&desk, change);
     let mut session = world.start();
     for tool in ["mail_preview", "mail_verify"] {
         let said = call(&mut session, tool, &json!({"draft": name}));

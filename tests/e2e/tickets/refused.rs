@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use servers::trackers::GitHub;
-use tests::harness::{Session, approval, text};
+use tests::harness::{Session, approval, sqlite, text};
 
 use super::{Far, World, call, draft, drafted, submission};
 
@@ -56,8 +56,7 @@ fn one_thing_changed_is_another_call() {
     world.approve(&said);
     let desk = world.folder.path("state/tickets/desk.db");
     let change = "UPDATE drafts SET content = replace(content, 'Other', 'Evil')";
-    let done = std::process::Command::new("sqlite3").arg(desk).arg(change).status();
-    assert!(done.expect("sqlite3; cargo xtask test installs it").success());
+    sqlite(&desk, change);
     let said = call(&mut session, "ticket_submit", &submission(&other));
     assert!(said.starts_with("approval_needed: "), "what bob saw does not count: {said}");
     assert!(approvals(&world).contains(&"approval_expired".to_owned()));
@@ -252,8 +251,7 @@ fn what_was_changed_at_the_far_server_is_told() {
     assert!(world.submit(&mut session, &name).starts_with("filed: "));
     let file = world.folder.path("state/tickets/tickets.db");
     let change = "UPDATE tickets SET title = 'Other', body = body || '!', state = 'closed', labels = '[\"docs\"]'";
-    let done = std::process::Command::new("sqlite3").arg(file).arg(change).status();
-    assert!(done.expect("sqlite3; cargo xtask test installs it").success());
+    sqlite(&file, change);
     let told = call(&mut session, "ticket_verify", &json!({"draft": name}));
     for part in [
         "filed, but it is different now: web#1",

@@ -81,9 +81,7 @@ impl Local {
     }
 
     async fn pool(&self) -> Result<&SqlitePool, sqlx::Error> {
-        self.pool
-            .get_or_try_init(|| state::connected(&self.path, SCHEMA))
-            .await
+        self.pool.get_or_try_init(|| state::connected(&self.path, SCHEMA)).await
     }
 
     /// Files it in one transaction.

@@ -1,9 +1,8 @@
 //! The far server under attack: what was there before, and what must not have happened to it.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 use servers::trackers::Seen;
+use tests::harness::sqlite;
 
 use super::super::{Far, World};
 
@@ -79,10 +78,7 @@ pub(super) fn label(world: &World, title: &str, labels: &[&str]) {
 
 fn rows(world: &World, statement: &str) -> Vec<Value> {
     let file = world.folder.path("state/tickets/tickets.db");
-    let output = Command::new("sqlite3").arg("-json").arg(file).arg(statement).output();
-    let output = output.expect("sqlite3; cargo xtask test installs it");
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or_default()
+    sqlite(&file, statement)
 }
 
 /// Nothing that arrived sets anything off, and nothing outside of the project was asked for or

@@ -192,9 +192,8 @@ async fn through(world: &mut World, user: &str, layers: Layers) -> Vec<String> {
         let after = world.look();
         let what = if after == before { read } else { Some("changes something") };
         let Some(what) = what else { continue };
-        let shown = attack
-            .replace('\n', "\\n")
-            .replace(&world.folder.display().to_string(), "{tmp}");
+        let shown =
+            attack.replace('\n', "\\n").replace(&world.folder.display().to_string(), "{tmp}");
         let shown: String = shown.chars().take(80).collect();
         found.push(format!("{class}: {shown}: {what}"));
         if after != before {
