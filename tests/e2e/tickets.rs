@@ -7,7 +7,6 @@ mod refused;
 mod story;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
 use serde_json::{Value, json};
 use servers::rt::RequestTracker;

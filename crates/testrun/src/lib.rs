@@ -237,8 +237,8 @@ impl Testrun {
     }
 
     /// What records say of a suite that is run.
-    pub(crate) fn declaration(&self, id: Option<&str>) -> Option<String> {
-        let suite = self.suites.get(id?)?;
+    pub(crate) fn declaration(&self, suite: &Target) -> Option<String> {
+        let suite = self.suites.get(suite.name.as_deref()?)?;
         Some(format!("declaration SHA-256 {}", suite.digest))
     }
 

@@ -58,7 +58,7 @@ impl Tool for Again {
 
     /// The declaration that is run.
     fn about(server: &Testrun, args: &Args) -> Option<String> {
-        server.declaration(args.run.rsplit_once('-').map(|(suite, _)| suite))
+        server.declaration(&Testrun::target_of(&args.run))
     }
 
     async fn call(server: &Testrun, ctx: &Ctx, args: Args) -> Result<Text, ToolError> {

@@ -66,8 +66,7 @@ impl Tool for Start {
 
     /// The declaration that is run.
     fn about(server: &Testrun, args: &Args) -> Option<String> {
-        let of_run = args.cancel.as_deref().and_then(|run| Some(run.rsplit_once('-')?.0));
-        server.declaration(args.suite.as_deref().or(of_run).or_else(|| server.only()))
+        server.declaration(&Self::target(server, args))
     }
 
     async fn preview(
