@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged. CI runs exactly this.
 
+mod disk;
 mod report;
 mod tally;
 
@@ -75,6 +76,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let root = root();
     let judges = prepare(&root, &options)?;
     let mut report = Report::default();
+    let room = disk::told(&[&target_directory()?, &std::env::temp_dir()]);
+    terminal::note(&room);
+    report.information("disk", &room);
     if options.filters.is_empty() {
         static_checks(&mut report, &root, judges.as_deref());
     }

@@ -80,7 +80,9 @@ fn the_declaration_is_in_every_record_and_a_changed_one_waits_for_its_operator()
     let digest =
         said.split("declaration ").nth(1).and_then(|rest| rest.get(..12)).expect("a digest");
     let record = world.folder.calls("testrun").pop().expect("a record");
-    assert!(record.to_string().contains(digest), "{record}");
+    let detail = record["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains(digest), "{record}");
+    assert!(detail.ends_with(&format!("; task {}", id(&said))), "{record}");
     drop(session);
     let pinless = text.replace("accept_changes = true\n", "time = 30\n");
     world.folder.write("servers.toml", &pinless);

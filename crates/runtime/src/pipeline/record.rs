@@ -16,6 +16,11 @@ impl Call {
     /// Step 10. If the log cannot be written, the answer is withheld.
     pub(super) fn record(&mut self, result: &Result<Answer, Failure>) -> Result<(), Failure> {
         self.recorded = true;
+        // What goes on after the call is found by its name: from the record to the run, and back.
+        if let Some(task) = result.as_ref().ok().and_then(|answer| answer.shown.task.as_ref()) {
+            let about = self.about.take().map(|about| format!("{about}; ")).unwrap_or_default();
+            self.about = Some(format!("{about}task {}", task.id));
+        }
         let mut record = self.base_record(Event::Call);
         let (bytes, digest) = match result {
             Ok(answer) => measure(&answer.shown),
