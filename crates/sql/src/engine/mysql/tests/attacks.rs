@@ -116,15 +116,25 @@ impl World {
         seen
     }
 
-    /// Waits until nothing of an attack runs any longer.
-    fn settle(&self, user: &str) {
+    /// Waits until nothing of an attack runs any longer. An idle connection whose statement is to be
+    /// killed counts as killed until it is used.
+    fn settle(&self, user: &str, statement: &str) {
         let sql = format!(
-            "SELECT COUNT(*) FROM information_schema.PROCESSLIST
-             WHERE USER = '{user}' AND COMMAND <> 'Sleep'"
+            "SELECT ID, COMMAND, STATE, INFO FROM information_schema.PROCESSLIST
+             WHERE USER = '{user}' AND COMMAND <> 'Sleep' AND ID <> '{}'",
+            self.bystander
         );
         let began = std::time::Instant::now();
-        while self.server.query(&sql) != "0" {
-            assert!(began.elapsed() < Duration::from_secs(30), "something of {user} still runs");
+        loop {
+            let running = self.server.query(&sql);
+            if running.is_empty() {
+                return;
+            }
+            let waited = began.elapsed();
+            assert!(
+                waited < Duration::from_secs(30),
+                "{statement}: of {user} still runs: {running}"
+            );
         }
     }
 }
@@ -188,7 +198,7 @@ async fn through(world: &mut World, user: &str, layers: Layers) -> Vec<String> {
     for (class, attack) in attacks(world) {
         let statement = attack.replace("{bystander}", &world.bystander);
         let read = attempt(&engine, &statement).await;
-        world.settle(user);
+        world.settle(user, &statement);
         let after = world.look();
         let what = if after == before { read } else { Some("changes something") };
         let Some(what) = what else { continue };
