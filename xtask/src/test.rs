@@ -76,9 +76,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let root = root();
     let judges = prepare(&root, &options)?;
     let mut report = Report::default();
-    let room = disk::told(&[&target_directory()?, &std::env::temp_dir()]);
-    terminal::note(&room);
-    report.information("disk", &room);
+    let free = disk::told(&[&target_directory()?, &std::env::temp_dir()]);
+    terminal::note(&free);
+    report.information("disk", &free);
     if options.filters.is_empty() {
         static_checks(&mut report, &root, judges.as_deref());
     }
