@@ -13,12 +13,13 @@ pub(crate) const SUMMARY: &str = "measure against floors in the same run, print 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [NAME…] [ARGS…]
 
-Builds release and runs the benchmarks of the `tests` package; all of them without a NAME.
+Installs what is missing (the servers of the tests, and bubblewrap), builds release and runs the benchmarks of the `tests` package; all of them without a NAME.
 Arguments are passed on: `cargo xtask bench -- --help` lists what they are.
 ";
 
 /// Runs the benchmark program.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    packages::ensure(&[packages::BUILD, packages::TESTS, packages::BENCH])?;
     pass_on("bench", arguments)
 }
 

@@ -127,6 +127,13 @@ pub(crate) const TESTS: &[Package] = &[
     },
 ];
 
+/// What the benchmarks measure us against, besides the servers of the tests.
+pub(crate) const BENCH: &[Package] = &[Package {
+    name: "bubblewrap",
+    why: "for the floor of the sandbox",
+    is_present: || on_path("bwrap").is_some(),
+}];
+
 /// Where bindgen looks for libclang, and whether the compiler's own headers are there, too.
 fn has_libclang() -> bool {
     let is_library = |name: &str| name.starts_with("libclang.so") || name.starts_with("libclang-1");
@@ -265,7 +272,7 @@ mod tests {
 
     #[test]
     fn every_package_completes_its_sentence() {
-        for package in BUILD.iter().chain(TIDY).chain(TESTS) {
+        for package in BUILD.iter().chain(TIDY).chain(TESTS).chain(BENCH) {
             assert!(package.why.starts_with("to ") || package.why.starts_with("for "));
         }
     }
