@@ -13,7 +13,8 @@ pub(crate) const SUMMARY: &str = "measure against floors in the same run, print 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [NAME…] [ARGS…]
 
-Installs what is missing (the servers of the tests, and bubblewrap), builds release and runs the benchmarks of the `tests` package; all of them without a NAME.
+Installs what is missing (the servers of the tests, and bubblewrap), builds release and runs the
+benchmarks of the `tests` package; all of them without a NAME.
 Arguments are passed on: `cargo xtask bench -- --help` lists what they are.
 ";
 
