@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use contract::{Ctx, Finding, Needs, Place, Registry, Server, StartError, Target, ToolError};
 use serde::{Deserialize, Serialize};
-use state::desk::delivery::{Errand, Found, Lost, Standing, Terms, unkept};
+use state::desk::delivery::{Errand, Found, Lost, Standing, Terms};
 use state::{Desk, Draft};
 
 use account::Account;
@@ -224,8 +224,7 @@ impl Mail {
 
     /// What a call touches that names a draft: the account in the draft's name.
     pub(crate) fn target_of(draft: &str) -> Target {
-        let id = Draft::parse(draft).map_or(draft, |(id, _)| id);
-        Target::named_or_every("account", id.rsplit_once('-').map(|(account, _)| account))
+        Target::named_or_every("account", Draft::target_in(draft))
     }
 
     /// The account of a call.
@@ -239,20 +238,8 @@ impl Mail {
         ctx: &Ctx,
         name: &str,
     ) -> Result<(Arc<Account>, Draft, Content), ToolError> {
-        let unknown = || {
-            let shown: String = name.chars().take(60).collect();
-            ToolError::not_found(format!("you have no draft `{shown}`; mail_drafts lists yours."))
-        };
-        let (id, revision) = match Draft::parse(name) {
-            Some((id, revision)) => (id, Some(revision)),
-            None => (name, None),
-        };
         let owner = &ctx.principal().subject;
-        let draft = self.desk.find(owner, id).await.map_err(unkept)?.ok_or_else(unknown)?;
-        if revision.is_some_and(|revision| revision != draft.revision) {
-            let message = format!("that draft was changed: it is {} now.", draft.name());
-            return Err(ToolError::not_found(message));
-        }
+        let draft = self.desk.named(owner, name, "mail_drafts").await?;
         let account = self.account(ctx, Some(&draft.target))?;
         let content = Content::of(&draft)?;
         Ok((account, draft, content))

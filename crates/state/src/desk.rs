@@ -93,6 +93,12 @@ impl Draft {
         let digits = !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_digit());
         Some((id, revision.parse().ok().filter(|_| digits)?))
     }
+
+    /// The target in a name, with or without a revision; `None` where it names none.
+    pub fn target_in(name: &str) -> Option<&str> {
+        let id = Self::parse(name).map_or(name, |(id, _)| id);
+        Some(id.rsplit_once('-')?.0)
+    }
 }
 
 /// A draft that was not kept.

@@ -36,7 +36,6 @@ use state::{Desk, Draft};
 use content::Content;
 use project::Project;
 pub use settings::{ProjectSettings, Settings, TrackerSettings};
-use state::desk::delivery::unkept;
 use tracker::{Outgoing, Remark, Tracker};
 
 /// How long a draft is kept that was not sent, in days, unless the settings say otherwise.
@@ -143,8 +142,7 @@ impl Tickets {
 
     /// What a call touches that names a draft: the project in the draft's name.
     pub(crate) fn target_of(draft: &str) -> Target {
-        let id = Draft::parse(draft).map_or(draft, |(id, _)| id);
-        Target::named_or_every("project", id.rsplit_once('-').map(|(project, _)| project))
+        Target::named_or_every("project", Draft::target_in(draft))
     }
 
     /// The project of a call.
@@ -154,20 +152,8 @@ impl Tickets {
 
     /// The caller's draft of this name; an older revision is another draft.
     pub(crate) async fn draft(&self, ctx: &Ctx, name: &str) -> Result<Prepared, ToolError> {
-        let unknown = || {
-            let shown: String = name.chars().take(60).collect();
-            ToolError::not_found(format!("you have no draft `{shown}`; ticket_drafts lists yours."))
-        };
-        let (id, revision) = match Draft::parse(name) {
-            Some((id, revision)) => (id, Some(revision)),
-            None => (name, None),
-        };
         let owner = &ctx.principal().subject;
-        let draft = self.desk.find(owner, id).await.map_err(unkept)?.ok_or_else(unknown)?;
-        if revision.is_some_and(|revision| revision != draft.revision) {
-            let message = format!("that draft was changed: it is {} now.", draft.name());
-            return Err(ToolError::not_found(message));
-        }
+        let draft = self.desk.named(owner, name, "ticket_drafts").await?;
         let project = self.project(ctx, Some(&draft.target))?;
         let content = Content::of(&draft)?;
         let outgoing = content.outgoing(&project, &draft);

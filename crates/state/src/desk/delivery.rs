@@ -86,6 +86,25 @@ pub fn unkept(error: StateError) -> ToolError {
 }
 
 impl Desk {
+    /// The owner's draft of this name, whose revision, where it names one, is the newest: an older
+    /// one is another draft. `lister` is the tool that lists drafts, for the error.
+    pub async fn named(&self, owner: &str, name: &str, lister: &str) -> Result<Draft, ToolError> {
+        let unknown = || {
+            let shown: String = name.chars().take(60).collect();
+            ToolError::not_found(format!("you have no draft `{shown}`; {lister} lists yours."))
+        };
+        let (id, revision) = match Draft::parse(name) {
+            Some((id, revision)) => (id, Some(revision)),
+            None => (name, None),
+        };
+        let draft = self.find(owner, id).await.map_err(unkept)?.ok_or_else(unknown)?;
+        if revision.is_some_and(|revision| revision != draft.revision) {
+            let message = format!("that draft was changed: it is {} now.", draft.name());
+            return Err(ToolError::not_found(message));
+        }
+        Ok(draft)
+    }
+
     /// Sends what was approved, unless it was sent before: the receipt, and whether it is new.
     pub async fn deliver<E: Errand>(
         &self,

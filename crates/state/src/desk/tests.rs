@@ -44,6 +44,30 @@ async fn a_draft_is_its_owners_and_each_change_is_a_revision() {
 }
 
 #[tokio::test]
+async fn a_name_means_the_newest_revision_of_the_owners_draft() {
+    let (_folder, desk) = desk();
+    let first = drafted(&desk, "ann").await;
+    let second = desk.revise(&first, &json!({"title": "b"})).await.expect("revised");
+    for name in [&second.name(), &second.id] {
+        assert_eq!(desk.named("ann", name, "t").await.expect(name), second);
+    }
+    let said = async |owner: &str, name: &str| {
+        let error = desk.named(owner, name, "ticket_drafts").await.expect_err("not hers");
+        assert_eq!(error.kind, contract::Kind::NotFound);
+        error.message
+    };
+    let older = format!("that draft was changed: it is {} now.", second.name());
+    assert_eq!(said("ann", &first.name()).await, older);
+    for (owner, name) in [("bob", second.name()), ("ann", "web-1.1".to_owned())] {
+        let unknown = format!("you have no draft `{name}`; ticket_drafts lists yours.");
+        assert_eq!(said(owner, &name).await, unknown);
+    }
+    assert_eq!(Draft::target_in("a-b-4f2a9c.2"), Some("a-b"));
+    assert_eq!(Draft::target_in("a-b-4f2a9c"), Some("a-b"));
+    assert_eq!(Draft::target_in("web"), None);
+}
+
+#[tokio::test]
 async fn drafts_are_bounded_and_the_oldest_make_room() {
     let (_folder, desk) = desk();
     let first = drafted(&desk, "ann").await;
